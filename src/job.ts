@@ -1,0 +1,113 @@
+/** One run of a pipeline. PENDING → ACTIVE ⇄ PAUSED → COMPLETED, FAILED or CANCELLED; an ended job never changes. */
+export const jobStatuses = ['PENDING', 'ACTIVE', 'PAUSED', 'COMPLETED', 'FAILED', 'CANCELLED'] as const;
+export type JobStatus = (typeof jobStatuses)[number];
+
+export const nodeStatuses = ['WAITING', 'ACTIVE', 'SUCCEEDED', 'FAILED', 'SKIPPED', 'CANCELLED'] as const;
+export type NodeStatus = (typeof nodeStatuses)[number];
+
+export function isEnded(status: JobStatus): boolean {
+  return status === 'COMPLETED' || status === 'FAILED' || status === 'CANCELLED';
+}
+
+/** Why a job or a task failed. `message` is what the algorithm said, or one clear sentence of ours. */
+export interface JobError {
+  code: TaskErrorCode;
+  message: string;
+  nodeName: string | null;
+  taskId: string | null;
+}
+
+export const taskErrorCodes = [
+  'ALGORITHM_ERROR',
+  'ALGORITHM_NOT_FOUND',
+  'BATCH_TOLERANCE',
+  'EXITED',
+  'INPUT_INVALID',
+  'INPUT_TOO_LARGE',
+  'INTERNAL',
+  'LEASE_LOST',
+  'NOT_JSON',
+  'OUT_OF_MEMORY',
+  'RESULT_TOO_LARGE',
+  'TIMEOUT',
+] as const;
+export type TaskErrorCode = (typeof taskErrorCodes)[number];
+
+/** Counts of units: a batch item, or a node that is not (yet) a batch. */
+export interface Counts {
+  total: number;
+  succeeded: number;
+  failed: number;
+  skipped: number;
+  active: number;
+}
+
+/** Progress as of one moment. */
+export interface Progress extends Counts {
+  /** 0 … 100 with two decimals; never goes back within a job. */
+  percent: number;
+  /** HKube's words for the states and how many units are in each, by order of first appearance. */
+  states: [word: string, count: number][];
+}
+
+/** Rounded to two decimals; 100 only when every unit is done, so that 99,999 of 100,000 does not read as finished. */
+export function percentOf(counts: Counts): number {
+  const done = counts.succeeded + counts.failed + counts.skipped;
+  if (counts.total === 0) return 0;
+  if (done >= counts.total) return 100;
+  return Math.min(Math.round((done / counts.total) * 10_000) / 100, 99.99);
+}
+
+/** "66.67% completed, 2 succeed, 1 active": HKube's sentence, always with two decimals. */
+export function progressDetails(progress: Pick<Progress, 'percent' | 'states'>): string {
+  const states = progress.states.map(([word, count]) => `, ${count} ${word}`).join('');
+  return `${progress.percent.toFixed(2)}% completed${states}`;
+}
+
+/** The public id, `<pipeline>:<uuid>`. */
+export function jobId(pipelineName: string, uuid: string): string {
+  return `${pipelineName}:${uuid}`;
+}
+
+const UUID = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/;
+
+/** The parts of a job id, or null for anything else: a foreign id is simply not found. */
+export function parseJobId(id: string): { pipelineName: string; uuid: string } | null {
+  const cut = id.lastIndexOf(':');
+  const uuid = id.slice(cut + 1);
+  return cut > 0 && UUID.test(uuid) ? { pipelineName: id.slice(0, cut), uuid } : null;
+}
+
+/** A job as clients see it. */
+export interface Job {
+  id: string;
+  uuid: string;
+  accountId: string;
+  number: number;
+  run: number;
+  externalId: string | null;
+  pipelineName: string;
+  status: JobStatus;
+  reason: string | null;
+  error: JobError | null;
+  priority: number;
+  tags: string[];
+  progress: Progress;
+  /** Sequence and position of its newest event. */
+  sequence: number;
+  position: number;
+  createdAt: number;
+  startedAt: number | null;
+  finishedAt: number | null;
+}
+
+/** A node of a job as clients see it. */
+export interface JobNode {
+  jobId: string;
+  index: number;
+  name: string;
+  algorithmName: string;
+  status: NodeStatus;
+  dependsOn: string[];
+  progress: Progress;
+}

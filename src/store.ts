@@ -1,0 +1,374 @@
+import type { Account, ApiKey, Scope } from './account.js';
+import type { Change, JobState, NewJob, Outcome } from './advance.js';
+import type {
+  AttemptOutcome,
+  Delivery,
+  DeliveryAttempt,
+  DeliverySource,
+  DeliveryStatus,
+} from './delivery.js';
+import type { EventType, LoggedEvent, Verbosity } from './event.js';
+import type { Job, JobError, JobNode, JobStatus } from './job.js';
+import type { LeasedTask } from './lease.js';
+import type { InputSource, Reference } from './reference.js';
+import type { ResultItem, ResultList } from './result.js';
+import type { Task, TaskStatus } from './task.js';
+import type { HttpHeader, Webhook, WebhookFormat } from './webhook.js';
+
+/**
+ * The one door to durable state. Every method is one transaction; what it returns is committed. Every method may
+ * be called concurrently, and a rejected promise means that nothing of it was written. Ids are the public ones;
+ * what belongs to another account is answered like what never existed.
+ */
+export interface Store extends Jobs, Tasks, Feed, Webhooks, Deliveries, Accounts {
+  /** Whether the database answers. */
+  ping(): Promise<boolean>;
+  close(): Promise<void>;
+}
+
+/** A page by keyset: rows after and before the rows with these ids, `limit` at most; `inverted` reads from the end. */
+export interface Page {
+  limit: number;
+  after: string | null;
+  before: string | null;
+  inverted: boolean;
+}
+
+/** What others must hear once a transaction stands. */
+export interface Committed {
+  /** In order of position. */
+  events: LoggedEvent[];
+  /** Queues that have got tasks to claim. */
+  readyQueues: string[];
+  /** Whether some lane became due. */
+  deliveries: boolean;
+  /** Whether some node waits to be expanded. */
+  expansion: boolean;
+  /** Leases taken from their holders because the job has ended. */
+  revoked: string[];
+}
+
+// ── Jobs ────────────────────────────────────────────────────────────────────────────────────────────
+
+export interface IdempotencyKey {
+  operation: string;
+  key: string;
+  /** Of the input as it was received. */
+  hash: string;
+}
+
+/** A webhook URL given with a job. */
+export interface JobTarget {
+  source: Extract<DeliverySource, 'JOB_PROGRESS' | 'JOB_RESULT'>;
+  url: string;
+  urlKey: string;
+  format: WebhookFormat;
+  verbosity: Verbosity;
+}
+
+export interface Submission {
+  accountId: string;
+  job: NewJob;
+  targets: JobTarget[];
+  idempotency: IdempotencyKey | null;
+  at: number;
+}
+
+/** The submitted job, or the one that an earlier submission with the same key made. */
+export type Submitted = { jobId: string; replayed: boolean; committed: Committed } | { conflict: true };
+
+export interface JobFilter {
+  statuses?: JobStatus[];
+  pipelines?: string[];
+  tags?: string[];
+  externalId?: string;
+  createdAfter?: number;
+  createdBefore?: number;
+}
+
+/** The pure rule that settles outcomes; see advance.ts. */
+export type Decide = (state: JobState, outcomes: Outcome[]) => Change;
+
+export interface Settled {
+  /** One for each outcome handed in, in order: false where the token is stale or the job has ended. */
+  accepted: boolean[];
+  committed: Committed;
+}
+
+/** Outcomes of one job, decided together. */
+export interface JobOutcomes {
+  jobUuid: string;
+  outcomes: Outcome[];
+}
+
+export interface Jobs {
+  /** Writes the job, its nodes, first tasks, targets, first event and deliveries. */
+  submit(submission: Submission): Promise<Submitted>;
+  /** The job an idempotency key stands for; `conflict` where it was given with another body. */
+  findIdempotent(
+    accountId: string,
+    key: IdempotencyKey,
+  ): Promise<{ jobId: string } | { conflict: true } | null>;
+  /**
+   * Loads what `decide` needs, decides, writes state, results, events and deliveries. An unknown job accepts
+   * nothing. If `decide` throws, that job alone fails with INTERNAL. The account, where given, must own the job.
+   */
+  settle(group: JobOutcomes, decide: Decide): Promise<Settled>;
+  job(accountId: string, id: string): Promise<Job | null>;
+  jobs(accountId: string, filter: JobFilter, page: Page): Promise<Job[]>;
+  /** The descriptor as executed, JSON text. */
+  descriptor(accountId: string, jobId: string): Promise<string | null>;
+  nodes(accountId: string, jobId: string): Promise<JobNode[]>;
+  /** Result items in order, from `after` (the count of items already read); stops early at `maxBytes`. */
+  results(
+    accountId: string,
+    jobId: string,
+    from: number,
+    limit: number,
+    maxBytes: number,
+  ): Promise<ResultItem[]>;
+}
+
+// ── Tasks ───────────────────────────────────────────────────────────────────────────────────────────
+
+export interface TaskFilter {
+  statuses?: TaskStatus[];
+  nodeNames?: string[];
+}
+
+export interface Claim {
+  queues: string[];
+  max: number;
+  worker: string;
+  leaseMs: number;
+  at: number;
+}
+
+/** A batch node that is ready but does not have all its rows yet. */
+export interface Expansion {
+  jobUuid: string;
+  node: number;
+  nodeName: string;
+  /** Rows made so far; 0 with `total` null before the first chunk. */
+  expanded: number;
+  total: number | null;
+  references: Reference[];
+  operation: 'indexed' | 'cartesian';
+  source: InputSource;
+}
+
+export interface Tasks {
+  /**
+   * Leases at most `max` ready tasks: jobs by priority, then the account, then the job that has waited longest for
+   * its turn, and at most 32 tasks of each. The lease is not a start: see Outcome.
+   */
+  claim(claim: Claim): Promise<LeasedTask[]>;
+  /** Moves the end of the leases still held; answers which tokens are. */
+  extend(tokens: string[], until: number): Promise<boolean[]>;
+  /** Leases that had ended at `at`, or (whatever the time) of workers whose name starts with `ofWorkers`. */
+  expiredLeases(at: number, limit: number, ofWorkers?: string): Promise<{ token: string; jobUuid: string }[]>;
+  /** Makes retries that are due ready. Returns the queues and when the next one is due. */
+  promoteRetries(at: number, limit: number): Promise<{ readyQueues: string[]; nextAt: number | null }>;
+  /** Raises jobs that have waited `afterMs` for a claim by one priority. */
+  agePriorities(at: number, afterMs: number): Promise<void>;
+  /** The next node to expand, or null. */
+  nextExpansion(): Promise<Expansion | null>;
+  task(accountId: string, id: string): Promise<Task | null>;
+  tasks(accountId: string, jobId: string, filter: TaskFilter, page: Page): Promise<Task[]>;
+  /** What the input of a task is made of. */
+  inputSource(accountId: string, taskId: string): Promise<InputSource | null>;
+  /** The result of a task that succeeded, JSON text. */
+  taskResult(accountId: string, taskId: string): Promise<string | null>;
+}
+
+// ── The feed ────────────────────────────────────────────────────────────────────────────────────────
+
+export interface EventFilter {
+  types?: EventType[];
+  jobIds?: string[];
+  pipelines?: string[];
+  tags?: string[];
+  webhookIds?: string[];
+}
+
+export interface EventPage {
+  events: LoggedEvent[];
+  /** The position up to which the log was looked at: where to go on, also when nothing matched. */
+  through: number;
+  /** Position of the newest event. */
+  head: number;
+  /** Positions at or below it are gone. */
+  tail: number;
+}
+
+export interface Feed {
+  /** Events after `after`, `limit` at most. At most 10 × `limit` rows are looked at, so a page may be short of a rare match. */
+  events(accountId: string, filter: EventFilter, after: number, limit: number): Promise<EventPage>;
+  /** The same of one job: null for an unknown one. `ended` is true once no event can follow `through`. */
+  jobEvents(
+    accountId: string,
+    jobId: string,
+    types: EventType[] | null,
+    after: number,
+    limit: number,
+  ): Promise<(EventPage & { ended: boolean }) | null>;
+  event(accountId: string, id: string): Promise<LoggedEvent | null>;
+}
+
+// ── Webhooks ────────────────────────────────────────────────────────────────────────────────────────
+
+export interface NewWebhook {
+  accountId: string;
+  url: string;
+  urlKey: string;
+  description: string | null;
+  events: EventType[];
+  pipelines: string[];
+  format: WebhookFormat;
+  headers: HttpHeader[];
+  secret: string;
+  timeoutMs: number;
+  maxPerSecond: number | null;
+  enabled: boolean;
+  at: number;
+}
+
+export type WebhookPatch = Partial<
+  Pick<
+    NewWebhook,
+    | 'url'
+    | 'urlKey'
+    | 'description'
+    | 'events'
+    | 'pipelines'
+    | 'format'
+    | 'headers'
+    | 'timeoutMs'
+    | 'maxPerSecond'
+    | 'enabled'
+  >
+>;
+
+export interface Webhooks {
+  registerWebhook(webhook: NewWebhook): Promise<Webhook>;
+  /** Null for an unknown one. Disabling holds its deliveries; enabling sends them in order. */
+  updateWebhook(accountId: string, id: string, patch: WebhookPatch, at: number): Promise<Webhook | null>;
+  /** Cancels what it still had to deliver. The record of its deliveries stays. */
+  deleteWebhook(accountId: string, id: string, at: number): Promise<boolean>;
+  rotateWebhookSecret(accountId: string, id: string, secret: string): Promise<Webhook | null>;
+  webhook(accountId: string, id: string): Promise<Webhook | null>;
+  webhooks(accountId: string, page: Page): Promise<Webhook[]>;
+}
+
+// ── Deliveries ──────────────────────────────────────────────────────────────────────────────────────
+
+export interface DeliveryFilter {
+  statuses?: DeliveryStatus[];
+  webhookId?: string;
+  jobId?: string;
+  eventTypes?: EventType[];
+}
+
+/** A delivery whose turn it is, with all that its body and its call are made of. */
+export interface DueDelivery {
+  deliveryId: string;
+  /** Of the lane's lease: `recordAttempt` must present it. */
+  token: string;
+  accountId: string;
+  webhookId: string | null;
+  url: string;
+  format: WebhookFormat;
+  headers: HttpHeader[];
+  timeoutMs: number;
+  /** Signing secret, `whsec_…`. */
+  secret: string;
+  event: LoggedEvent;
+  part: 'EVENT' | 'RESULT';
+  /** Of this attempt, from 1. */
+  number: number;
+  /** Results of a completed job, up to `maxResultBytes`; null where the event is no completion. */
+  results: ResultList | null;
+}
+
+export interface AttemptRecord {
+  deliveryId: string;
+  token: string;
+  number: number;
+  startedAt: number;
+  durationMs: number;
+  outcome: AttemptOutcome;
+  statusCode: number | null;
+  responseSnippet: string | null;
+  requestHeaders: HttpHeader[];
+  /** Null above 64 KiB. */
+  body: string | null;
+  bodyBytes: number;
+  bodySha256: string;
+}
+
+export interface Deliveries {
+  /**
+   * Leases at most `max` lanes whose head is due, `maxPerUrl` of one URL, none of a URL that cools down; after the
+   * cool-down one alone, the most valuable. Nothing else of a leased lane is sent before the lease ends.
+   */
+  claimLanes(claim: {
+    max: number;
+    maxPerUrl: number;
+    maxResultBytes: number;
+    leaseMs: number;
+    at: number;
+  }): Promise<DueDelivery[]>;
+  /** When `claimLanes` can next return something, as far as is known now; null: not before a new delivery. */
+  nextDueAt(at: number): Promise<number | null>;
+  /** Records an attempt and decides what becomes of the delivery, its lane and its URL. False: the lease was lost. */
+  recordAttempt(record: AttemptRecord, fraction: number, at: number): Promise<boolean>;
+  /** Leases that a dead server held on lanes end now: called once, at start. */
+  releaseLanes(): Promise<void>;
+  /** A WEBHOOK_PING event and its delivery, leased to the caller. Null for an unknown webhook. */
+  startPing(
+    accountId: string,
+    webhookId: string,
+    leaseMs: number,
+    at: number,
+  ): Promise<{ due: DueDelivery; committed: Committed } | null>;
+  /** Sends an ended delivery again, on a new schedule, beside its lane. Null for an unknown one. */
+  resend(accountId: string, deliveryId: string, at: number): Promise<Delivery | 'IN_FLIGHT' | null>;
+  delivery(accountId: string, id: string, at: number): Promise<Delivery | null>;
+  deliveries(accountId: string, filter: DeliveryFilter, page: Page, at: number): Promise<Delivery[]>;
+  attempts(accountId: string, deliveryId: string): Promise<DeliveryAttempt[]>;
+}
+
+// ── Accounts ────────────────────────────────────────────────────────────────────────────────────────
+
+export interface NewApiKey {
+  name: string;
+  prefix: string;
+  hash: string;
+  scopes: Scope[];
+  expiresAt: number | null;
+  at: number;
+}
+
+export interface Accounts {
+  /** The account of that name, made with a signing secret of its own if there is none. */
+  ensureAccount(name: string, secret: string, at: number): Promise<Account>;
+  account(id: string): Promise<Account | null>;
+  updateAccount(
+    id: string,
+    patch: {
+      defaultWebhookUrl?: string | null;
+      defaultWebhookUrlKey?: string | null;
+      defaultWebhookFormat?: WebhookFormat;
+    },
+  ): Promise<Account | null>;
+  rotateAccountSecret(id: string, secret: string): Promise<boolean>;
+  createApiKey(accountId: string, key: NewApiKey): Promise<ApiKey>;
+  /** The key with this hash, unless it has expired; notes its use, at most once a minute. */
+  apiKeyByHash(hash: string, at: number): Promise<ApiKey | null>;
+  /** Whether this installation has any key, expired ones included: without one, no key is asked for. */
+  hasApiKeys(): Promise<boolean>;
+  apiKeys(accountId: string, page: Page): Promise<ApiKey[]>;
+}
+
+/** Why a job's own error is worth repeating here: a store that cannot decide fails that job alone. */
+export type { JobError };
