@@ -1,133 +1,390 @@
-import type { EventFacts, EventType, NewEvent } from './event.js';
-import type { JobError, JobStatus, NodeStatus, TaskErrorCode } from './job.js';
-import type { TaskRef, TaskStatus } from './task.js';
+import { taskRetryDelayMs } from './backoff.js';
+import type { EventType } from './event.js';
+import { childrenOf } from './graph.js';
+import { isEnded, type JobStatus, type Progress, progressOf, type TaskErrorCode } from './job.js';
+import { MAX_LOST_LEASES } from './lease.js';
+import type { Change, JobRow, JobState, NodeRow, Outcome, TaskRow } from './state.js';
+import { type RetryPolicy, type TaskRef, taskId } from './task.js';
 
-export const retryPolicies = ['Never', 'Always', 'OnError', 'OnCrash'] as const;
-export type RetryPolicy = (typeof retryPolicies)[number];
-
-/** What is new about one job, from outside the rules. `token` must be the one the task is leased under. */
-export type Outcome =
-  /** The code has begun to run: the attempt counts from here. */
-  | { kind: 'started'; ref: TaskRef; token: string; at: number }
-  | {
-      kind: 'progress';
-      ref: TaskRef;
-      token: string;
-      at: number;
-      percent: number | null;
-      message: string | null;
-    }
-  | { kind: 'succeeded'; ref: TaskRef; token: string; at: number; result: string }
-  | {
-      kind: 'failed';
-      ref: TaskRef;
-      token: string;
-      at: number;
-      code: TaskErrorCode;
-      message: string;
-      crash: boolean;
-    }
-  /** Handed back before it began: no attempt was made. */
-  | { kind: 'released'; ref: TaskRef; token: string; at: number }
-  /** The lease ended without a word. */
-  | { kind: 'expired'; ref: TaskRef; token: string; at: number }
-  /** Rows `from` … `from + items.length - 1` (from 0) of a batch of `total`; items are JSON texts. */
-  | { kind: 'expanded'; node: number; at: number; total: number; from: number; items: string[] }
-  | { kind: 'expansionFailed'; node: number; at: number; code: TaskErrorCode; message: string }
-  | { kind: 'cancel'; at: number; reason: string };
-
-/** The counters of a job and what its rules need of the descriptor. */
-export interface JobRow {
-  uuid: string;
-  status: JobStatus;
-  reason: string | null;
-  error: JobError | null;
-  /** Highest percent shown so far. */
-  percent: number;
-  batchTolerance: number;
-  startedAt: number | null;
-  finishedAt: number | null;
-}
-
-export interface NodeRow {
-  index: number;
-  name: string;
-  algorithmName: string;
-  queue: string;
-  /** Makes one task of each element of its batch references. */
-  batch: boolean;
-  parents: number[];
-  retryPolicy: RetryPolicy;
-  retryLimit: number;
-  status: NodeStatus;
-  /** Number of tasks; null until it is known. */
-  total: number | null;
-  expanded: number;
-  succeeded: number;
-  failed: number;
-  active: number;
-}
-
-export interface TaskRow extends TaskRef {
-  status: TaskStatus;
-  attempt: number;
-  lost: number;
-  token: string | null;
-  worker: string | null;
-  leaseExpiresAt: number | null;
-  retryAt: number | null;
-  percent: number | null;
-  error: { code: TaskErrorCode; message: string } | null;
-  queuedAt: number;
-  startedAt: number | null;
-  finishedAt: number | null;
-}
+export type { Outcome } from './state.js';
 
 /**
- * What the rules may see: the job's counters, its nodes, and the tasks that the outcomes name; where an outcome can
- * end the job early (see `mayEndEarly`), also every task under lease. Never the whole job.
+ * The rules by which a job advances: outcomes in, one Change out. Pure, and in proportion to the outcomes handed in.
+ * Outcomes are folded in order; one that names a stale token, or comes after the end, changes nothing.
  */
-export interface JobState {
-  job: JobRow;
-  nodes: NodeRow[];
-  tasks: TaskRow[];
+export function advance(state: JobState, outcomes: readonly Outcome[]): Change {
+  const fold = new Fold(state);
+  const accepted = outcomes.map((outcome) => fold.apply(outcome));
+  fold.noteProgress(outcomes.at(-1)?.at ?? 0);
+  return { ...fold.change(), accepted };
 }
 
-export interface Change {
-  job: JobRow;
-  /** The nodes that changed. */
-  nodes: NodeRow[];
-  /** The tasks that changed. */
-  tasks: TaskRow[];
-  newTasks: (TaskRow & { itemJson: string | null })[];
-  results: (TaskRef & { json: string })[];
-  events: NewEvent[];
-  accepted: boolean[];
-  /** Tokens whose holders must stop. */
-  revoked: string[];
+/** The first Change of a job: its entry nodes made ready, and JOB_PENDING. */
+export function begin(job: JobRow, nodes: NodeRow[], at: number): Change {
+  const fold = new Fold({ job, nodes, tasks: [] });
+  fold.begin(at);
+  return { ...fold.change(), accepted: [] };
 }
 
-/** A job as `submit` hands it to the store: not yet numbered. */
-export interface NewJob {
-  uuid: string;
-  pipelineName: string;
-  externalId: string | null;
-  tags: string[];
-  priority: number;
-  /** The descriptor as executed, JSON. */
-  descriptor: string;
-  flowInput: string | null;
-  row: JobRow;
-  nodes: (NodeRow & {
-    input: string;
-    operation: 'indexed' | 'cartesian';
-    timeoutMs: number | null;
-    includeInResults: boolean;
-    /** A leaf, or named by includeInResults: its items are results of the job. */
-    extraData: string | null;
-  })[];
-  newTasks: Change['newTasks'];
-  events: NewEvent[];
+/** How many units a node counts as: one until it is known how many tasks it has, and one if it has none. */
+export function unitsOf(node: NodeRow): Parameters<typeof progressOf>[0][number] {
+  if (node.status === 'SKIPPED') return { total: 1, succeeded: 0, failed: 0, skipped: 1, active: 0 };
+  return { total: node.total ?? 1, succeeded: node.succeeded, failed: node.failed, active: node.active };
 }
 
-export type { EventFacts, EventType };
+class Fold {
+  private readonly job: JobRow;
+  private readonly nodes: NodeRow[];
+  private readonly children: number[][];
+  private readonly tasks = new Map<string, TaskRow>();
+  private readonly changedNodes = new Set<NodeRow>();
+  private readonly changedTasks = new Set<TaskRow>();
+  private readonly newTasks: Change['newTasks'] = [];
+  private readonly results: Change['results'] = [];
+  private readonly events: Change['events'] = [];
+  private readonly revoked: string[] = [];
+  private readonly percentBefore: number;
+
+  constructor(state: JobState) {
+    this.job = { ...state.job };
+    this.nodes = state.nodes.map((node) => ({ ...node }));
+    this.children = childrenOf(this.nodes.map((node) => node.parents));
+    for (const task of state.tasks) this.tasks.set(keyOf(task), { ...task });
+    this.percentBefore = state.job.progress.percent;
+  }
+
+  change(): Omit<Change, 'accepted'> {
+    return {
+      job: this.job,
+      nodes: [...this.changedNodes],
+      tasks: [...this.changedTasks],
+      newTasks: this.newTasks,
+      results: this.results,
+      events: this.events,
+      revoked: this.revoked,
+    };
+  }
+
+  begin(at: number): void {
+    this.emitJob('JOB_PENDING', at);
+    for (const node of this.nodes) if (node.parents.length === 0) this.activate(node, at);
+  }
+
+  /** JOB_PROGRESS once for a whole batch of outcomes, where the whole percent has changed: at most 100 a job. */
+  noteProgress(at: number): void {
+    this.job.progress = this.progress();
+    if (isEnded(this.job.status)) return;
+    if (Math.floor(this.job.progress.percent) > Math.floor(this.percentBefore))
+      this.emitJob('JOB_PROGRESS', at);
+  }
+
+  /** Whether the outcome was accepted. */
+  apply(outcome: Outcome): boolean {
+    if (isEnded(this.job.status)) return false;
+    switch (outcome.kind) {
+      case 'cancel':
+        this.end('CANCELLED', outcome.at, { reason: outcome.reason });
+        return true;
+      case 'expanded':
+        return this.expand(outcome);
+      case 'expansionFailed': {
+        const node = this.nodes[outcome.node];
+        if (node?.status !== 'ACTIVE') return false;
+        this.failJob(node, null, outcome.code, outcome.message, outcome.at);
+        return true;
+      }
+      default:
+        return this.applyToTask(outcome);
+    }
+  }
+
+  private applyToTask(outcome: Extract<Outcome, { ref: TaskRef }>): boolean {
+    const task = this.tasks.get(keyOf(outcome.ref));
+    const node = this.nodes[outcome.ref.node];
+    if (!task || !node || task.token === null || task.token !== outcome.token) return false;
+    switch (outcome.kind) {
+      case 'started':
+        if (task.status !== 'READY') return false;
+        this.start(node, task, outcome.at);
+        return true;
+      case 'progress':
+        this.start(node, task, outcome.at);
+        task.percent = outcome.percent;
+        this.emitTask('TASK_PROGRESS', node, task, outcome.at, { message: outcome.message });
+        return true;
+      case 'succeeded':
+        this.start(node, task, outcome.at);
+        this.results.push({ node: task.node, item: task.item, json: outcome.result });
+        task.status = 'SUCCEEDED';
+        node.succeeded++;
+        this.settle(node, task, outcome.at);
+        this.emitTask('TASK_COMPLETED', node, task, outcome.at);
+        this.free(task);
+        this.finish(node, outcome.at);
+        return true;
+      case 'failed':
+        this.start(node, task, outcome.at);
+        this.fail(node, task, outcome);
+        return true;
+      case 'released':
+        if (task.status !== 'READY') return false;
+        this.free(task);
+        return true;
+      case 'expired':
+        this.expire(node, task, outcome.at);
+        return true;
+    }
+  }
+
+  /** The attempt counts from here. A settlement whose start was never reported starts the task as well. */
+  private start(node: NodeRow, task: TaskRow, at: number): void {
+    this.touch(node, task);
+    if (task.status !== 'READY') return;
+    task.status = 'ACTIVE';
+    task.attempt++;
+    task.startedAt = at;
+    node.active++;
+    this.activateJob(at);
+    this.emitTask('TASK_ACQUIRED', node, task, at);
+  }
+
+  /** A lease that ended before the start counts as lost; after it, the worker has crashed. */
+  private expire(node: NodeRow, task: TaskRow, at: number): void {
+    this.touch(node, task);
+    const message = 'the lease of the worker ended before the task did';
+    if (task.status === 'ACTIVE') {
+      this.fail(node, task, { at, code: 'LEASE_LOST', message, crash: true });
+      return;
+    }
+    task.lost++;
+    if (task.lost < MAX_LOST_LEASES) {
+      this.free(task);
+      return;
+    }
+    this.start(node, task, at);
+    this.giveUp(node, task, 'LEASE_LOST', `${message}, ${task.lost} times`, at);
+  }
+
+  private fail(
+    node: NodeRow,
+    task: TaskRow,
+    failure: { at: number; code: TaskErrorCode; message: string; crash: boolean },
+  ): void {
+    const { at, code, message, crash } = failure;
+    if (!retries(node.retryPolicy, crash) || task.attempt >= node.retryLimit) {
+      this.giveUp(node, task, code, message, at);
+      return;
+    }
+    task.error = { code, message };
+    task.status = 'WAITING';
+    task.retryAt = at + taskRetryDelayMs(task.attempt);
+    node.active--;
+    this.emitTask('TASK_RETRIED', node, task, at);
+    this.free(task);
+  }
+
+  private giveUp(node: NodeRow, task: TaskRow, code: TaskErrorCode, message: string, at: number): void {
+    task.error = { code, message };
+    task.status = 'FAILED';
+    node.failed++;
+    this.settle(node, task, at);
+    this.emitTask('TASK_FAILED', node, task, at);
+    this.free(task);
+    if (!node.batch) {
+      this.failJob(node, task, code, message, at);
+      return;
+    }
+    // HKube's rule: items that have not run yet count in the denominator, and reaching the tolerance fails.
+    const total = node.total ?? 1;
+    const percent = Math.round((node.failed / total) * 100);
+    if (percent < this.job.batchTolerance) {
+      this.finish(node, at);
+      return;
+    }
+    const sentence = `${node.failed}/${total} (${percent}%) failed tasks, batch tolerance is ${this.job.batchTolerance}%, error: ${message}`;
+    this.failJob(node, task, 'BATCH_TOLERANCE', sentence, at);
+  }
+
+  private settle(node: NodeRow, task: TaskRow, at: number): void {
+    node.active--;
+    task.finishedAt = at;
+    task.retryAt = null;
+  }
+
+  private expand(outcome: Extract<Outcome, { kind: 'expanded' }>): boolean {
+    const node = this.nodes[outcome.node];
+    // A chunk that another expansion has already made is stale.
+    if (node?.status !== 'ACTIVE' || !node.batch || node.expanded !== outcome.from) return false;
+    this.changedNodes.add(node);
+    node.total ??= outcome.total;
+    if (node.total === 0) {
+      node.status = 'SKIPPED';
+      this.emitTask(
+        'TASK_SKIPPED',
+        node,
+        { ...newTask(node.index, 0, outcome.at), status: 'SKIPPED' },
+        outcome.at,
+      );
+      this.finished(node, outcome.at);
+      return true;
+    }
+    outcome.items.forEach((itemJson, index) => {
+      this.newTasks.push({ ...newTask(node.index, outcome.from + index + 1, outcome.at), itemJson });
+    });
+    node.expanded += outcome.items.length;
+    return true;
+  }
+
+  private finish(node: NodeRow, at: number): void {
+    if (node.succeeded + node.failed < (node.total ?? Number.POSITIVE_INFINITY)) return;
+    node.status = 'SUCCEEDED';
+    this.finished(node, at);
+  }
+
+  private finished(node: NodeRow, at: number): void {
+    for (const index of this.children[node.index]!) {
+      const child = this.nodes[index]!;
+      if (child.status === 'WAITING' && child.parents.every((parent) => this.isFinished(parent)))
+        this.activate(child, at);
+    }
+    if (this.nodes.every((one) => this.isFinished(one.index))) this.end('COMPLETED', at, {});
+  }
+
+  private isFinished(index: number): boolean {
+    const { status } = this.nodes[index]!;
+    return status === 'SUCCEEDED' || status === 'SKIPPED';
+  }
+
+  /** Its inputs are all there. A batch still has to be expanded, which is not done here: it takes the inputs. */
+  private activate(node: NodeRow, at: number): void {
+    this.changedNodes.add(node);
+    node.status = 'ACTIVE';
+    if (node.batch) return;
+    node.total = 1;
+    node.expanded = 1;
+    this.newTasks.push({ ...newTask(node.index, 0, at), itemJson: null });
+  }
+
+  private activateJob(at: number): void {
+    if (this.job.status !== 'PENDING') return;
+    this.job.status = 'ACTIVE';
+    this.job.startedAt = at;
+    this.emitJob('JOB_ACTIVE', at);
+  }
+
+  private failJob(
+    node: NodeRow,
+    task: TaskRow | null,
+    code: TaskErrorCode,
+    message: string,
+    at: number,
+  ): void {
+    this.changedNodes.add(node);
+    node.status = 'FAILED';
+    const id = task && taskId(this.job.uuid, task);
+    this.end('FAILED', at, { error: { code, message, nodeName: node.name, taskId: id } });
+  }
+
+  /** Touches only the tasks under lease; the rest never start, emit nothing and read as CANCELLED. */
+  private end(status: JobStatus, at: number, why: Partial<Pick<JobRow, 'error' | 'reason'>>): void {
+    if (status === 'COMPLETED') this.activateJob(at);
+    for (const task of this.tasks.values()) {
+      if (task.token === null) continue;
+      const node = this.nodes[task.node]!;
+      this.touch(node, task);
+      if (task.status === 'ACTIVE') node.active--;
+      task.status = 'CANCELLED';
+      task.finishedAt = at;
+      this.revoked.push(task.token);
+      this.emitTask('TASK_CANCELLED', node, task, at);
+      this.free(task);
+    }
+    Object.assign(this.job, why, { status, finishedAt: at });
+    this.emitJob(`JOB_${status}` as EventType, at);
+  }
+
+  private touch(node: NodeRow, task: TaskRow): void {
+    this.changedNodes.add(node);
+    this.changedTasks.add(task);
+  }
+
+  private free(task: TaskRow): void {
+    this.changedTasks.add(task);
+    task.token = null;
+    task.worker = null;
+    task.leaseExpiresAt = null;
+  }
+
+  private progress(): Progress {
+    const stopped = this.job.status === 'FAILED' || this.job.status === 'CANCELLED';
+    return progressOf(this.nodes.map(unitsOf), stopped, this.job.progress.percent);
+  }
+
+  private emitJob(type: EventType, at: number): void {
+    this.job.progress = this.progress();
+    const { status, progress, error, reason, startedAt, finishedAt } = this.job;
+    this.events.push({
+      type,
+      occurredAt: at,
+      facts: { of: 'job', status, progress, error, reason, startedAt, finishedAt },
+    });
+  }
+
+  private emitTask(
+    type: EventType,
+    node: NodeRow,
+    task: TaskRow,
+    at: number,
+    more: { message?: string | null } = {},
+  ): void {
+    this.events.push({
+      type,
+      occurredAt: at,
+      facts: {
+        of: 'task',
+        node: task.node,
+        item: task.item,
+        nodeName: node.name,
+        algorithmName: node.algorithmName,
+        queue: node.queue,
+        status: task.status,
+        attempt: task.attempt,
+        worker: task.worker,
+        acquiredAt: task.startedAt,
+        leaseExpiresAt: task.leaseExpiresAt,
+        error: task.error,
+        retryAt: task.retryAt,
+        percent: task.percent,
+        message: more.message ?? null,
+      },
+    });
+  }
+}
+
+function retries(policy: RetryPolicy, crash: boolean): boolean {
+  return policy === 'Always' || policy === (crash ? 'OnCrash' : 'OnError');
+}
+
+function keyOf(ref: TaskRef): string {
+  return `${ref.node}.${ref.item}`;
+}
+
+/** A task that waits to be claimed. */
+export function newTask(node: number, item: number, at: number): TaskRow {
+  return {
+    node,
+    item,
+    status: 'READY',
+    attempt: 0,
+    lost: 0,
+    token: null,
+    worker: null,
+    leaseExpiresAt: null,
+    retryAt: null,
+    percent: null,
+    error: null,
+    queuedAt: at,
+    startedAt: null,
+    finishedAt: null,
+  };
+}

@@ -58,6 +58,36 @@ export function percentOf(counts: Counts): number {
   return Math.min(Math.round((done / counts.total) * 10_000) / 100, 99.99);
 }
 
+interface Units extends Omit<Counts, 'skipped'> {
+  skipped?: number;
+}
+
+/**
+ * The progress of a job or node from what its nodes count. `stopped` says that nothing more will start: what has not
+ * ended then reads as HKube's "stopped". `atLeast` is the highest percent shown before.
+ */
+export function progressOf(nodes: readonly Units[], stopped: boolean, atLeast: number): Progress {
+  const counts: Counts = { total: 0, succeeded: 0, failed: 0, skipped: 0, active: 0 };
+  const states = new Map<string, number>();
+  const add = (word: string, count: number) => {
+    if (count > 0) states.set(word, (states.get(word) ?? 0) + count);
+  };
+  for (const { total, succeeded, failed, skipped = 0, active } of nodes) {
+    const open = total - succeeded - failed - skipped;
+    counts.total += total;
+    counts.succeeded += succeeded;
+    counts.failed += failed;
+    counts.skipped += skipped;
+    counts.active += stopped ? 0 : active;
+    add('succeed', succeeded);
+    add('failed', failed);
+    add('skipped', skipped);
+    add('active', stopped ? 0 : active);
+    add(stopped ? 'stopped' : 'creating', stopped ? open : open - active);
+  }
+  return { ...counts, percent: Math.max(percentOf(counts), atLeast), states: [...states] };
+}
+
 /** "66.67% completed, 2 succeed, 1 active": HKube's sentence, always with two decimals. */
 export function progressDetails(progress: Pick<Progress, 'percent' | 'states'>): string {
   const states = progress.states.map(([word, count]) => `, ${count} ${word}`).join('');

@@ -87,10 +87,10 @@ export function resolveInput(source: InputSource): unknown[] {
   const parsed = new Map<string, unknown>();
   let nextElement = 0;
 
-  const valueOf = (text: string): unknown => {
+  const referred = (text: string): unknown => {
     const reference = parseReference(text);
     if (!reference || reference.kind === 'unsupported') return text;
-    if (reference.batch || reference.kind === 'list') return item[nextElement++];
+    if (reference.kind === 'list' || reference.batch) return item[nextElement++];
     if (reference.kind === 'flowInput') return at(flowInput, reference.path);
     const result = source.results[reference.node];
     if (!result) return undefined;
@@ -102,7 +102,7 @@ export function resolveInput(source: InputSource): unknown[] {
       : at(value, reference.path);
   };
   const resolve = (value: unknown): unknown => {
-    if (typeof value === 'string') return valueOf(value);
+    if (typeof value === 'string') return referred(value);
     if (Array.isArray(value)) return value.map(resolve);
     if (typeof value !== 'object' || value === null) return value;
     return Object.fromEntries(Object.entries(value).map(([key, inner]) => [key, resolve(inner)]));

@@ -1,5 +1,4 @@
 import type { Account, ApiKey, Scope } from './account.js';
-import type { Change, JobState, NewJob, Outcome } from './advance.js';
 import type {
   AttemptOutcome,
   Delivery,
@@ -8,10 +7,11 @@ import type {
   DeliveryStatus,
 } from './delivery.js';
 import type { EventType, LoggedEvent, Verbosity } from './event.js';
-import type { Job, JobError, JobNode, JobStatus } from './job.js';
+import type { Job, JobNode, JobStatus } from './job.js';
 import type { LeasedTask } from './lease.js';
 import type { InputSource, Reference } from './reference.js';
 import type { ResultItem, ResultList } from './result.js';
+import type { Change, JobState, NewJob, Outcome } from './state.js';
 import type { Task, TaskStatus } from './task.js';
 import type { HttpHeader, Webhook, WebhookFormat } from './webhook.js';
 
@@ -369,6 +369,3 @@ export interface Accounts {
   hasApiKeys(): Promise<boolean>;
   apiKeys(accountId: string, page: Page): Promise<ApiKey[]>;
 }
-
-/** Why a job's own error is worth repeating here: a store that cannot decide fails that job alone. */
-export type { JobError };

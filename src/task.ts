@@ -16,6 +16,10 @@ export interface TaskRef {
   item: number;
 }
 
+/** HKube's policies: OnError is for what an algorithm throws, OnCrash for exits, lost leases and lack of memory. */
+export const retryPolicies = ['Never', 'Always', 'OnError', 'OnCrash'] as const;
+export type RetryPolicy = (typeof retryPolicies)[number];
+
 /**
  * `tsk_<job's uuid without dashes>_<node>_<item>`. Made from where the task stands, so that a task of a batch of a
  * million has an id before it has a row.

@@ -1,0 +1,101 @@
+import type { Account, ApiKey, Scope } from '../account.js';
+import type { Delivery, DeliveryAttempt } from '../delivery.js';
+import type { EventType, LoggedEvent } from '../event.js';
+import type { Job } from '../job.js';
+import type { EventFilter } from '../store.js';
+import type { HttpHeader, Webhook, WebhookFormat } from '../webhook.js';
+
+/**
+ * The use-cases, one transaction each. Expected failures are thrown as ProblemError; ids that are unknown or
+ * another account's are NOT_FOUND. Reading is done through the Store port directly.
+ */
+export interface Engine {
+  /**
+   * Submits a descriptor: HKube's JSON, unknown keys ignored. `idempotencyKey` with the same `received` answers the
+   * job of the first submission; with another, IDEMPOTENCY_CONFLICT. `received` is the input as the client sent it.
+   */
+  submit(accountId: string, submission: SubmitInput): Promise<Job>;
+  /** Cancels a job that has not ended; NOT_ALLOWED_IN_STATE for one that has. */
+  cancelJob(accountId: string, jobId: string, reason: string | null): Promise<Job>;
+
+  registerWebhook(accountId: string, input: WebhookInput): Promise<{ webhook: Webhook; secret: string }>;
+  updateWebhook(accountId: string, id: string, input: Partial<WebhookInput>): Promise<Webhook>;
+  deleteWebhook(accountId: string, id: string): Promise<void>;
+  /** The new secret, which counts at once; the old one is gone. */
+  rotateWebhookSecret(
+    accountId: string,
+    id: string,
+    secret: string | null,
+  ): Promise<{ webhook: Webhook; secret: string }>;
+  /** One signed WEBHOOK_PING, now. A failing receiver is an attempt that failed, not a problem. */
+  pingWebhook(accountId: string, id: string): Promise<DeliveryAttempt>;
+  resendDelivery(accountId: string, deliveryId: string): Promise<Delivery>;
+
+  updateAccount(
+    accountId: string,
+    input: { defaultWebhookUrl?: string | null; defaultWebhookFormat?: WebhookFormat },
+  ): Promise<Account>;
+  rotateAccountWebhookSecret(accountId: string): Promise<string>;
+  /** The key itself is returned here and never again. */
+  createApiKey(
+    accountId: string,
+    input: { name: string; scopes: Scope[]; expiresAt: number | null },
+  ): Promise<{ apiKey: ApiKey; key: string }>;
+
+  /** Names of the algorithms that can be run now, sorted. */
+  algorithms(): AlgorithmInfo[];
+
+  feed: FeedReader;
+}
+
+export interface SubmitInput {
+  operation: 'submitPipeline' | 'submitDescriptor' | 'runAlgorithm';
+  descriptor: unknown;
+  received: unknown;
+  idempotencyKey: string | null;
+}
+
+export interface WebhookInput {
+  url: string;
+  /** Null: the job's status changes. */
+  events: EventType[] | null;
+  pipelines: string[] | null;
+  format: WebhookFormat;
+  description: string | null;
+  headers: HttpHeader[];
+  /** Null: generated. */
+  secret: string | null;
+  timeoutMs: number;
+  maxPerSecond: number | null;
+  enabled: boolean;
+}
+
+export interface AlgorithmInfo {
+  name: string;
+  kind: 'MODULE';
+  queue: string;
+}
+
+/**
+ * Live reading. Every iterable is fed from the log, page by page, as fast as it is pulled: a slow reader costs one
+ * page of memory. Iterables end by `return()`. Cursor trouble is thrown as CursorError before the first event or
+ * when retention has overtaken the reader; an unknown job as ProblemError NOT_FOUND.
+ */
+export interface FeedReader {
+  /** Every event of one job after the cursor, each once; ends after the terminal event. */
+  jobEvents(
+    accountId: string,
+    jobId: string,
+    after: string | null,
+    types: EventType[] | null,
+  ): AsyncGenerator<LoggedEvent>;
+  /** Every event of the account that matches: from the cursor, or from now on. */
+  events(accountId: string, filter: EventFilter, after: string | null): AsyncGenerator<LoggedEvent>;
+  /** The job now and each time it changes, at most once per interval; its final state always, then it ends. */
+  job(accountId: string, jobId: string, intervalMs: number): AsyncGenerator<Job>;
+  /** Every attempt to call a webhook as it ends; a live view without history. */
+  attempts(
+    accountId: string,
+    webhookId: string | null,
+  ): AsyncGenerator<{ attempt: DeliveryAttempt; delivery: Delivery }>;
+}
