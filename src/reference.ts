@@ -78,7 +78,12 @@ export interface InputSource {
   results: Record<string, { batch: boolean; json: string }>;
   /** A JSON array: this task's element of each batch reference, in order of appearance. */
   item: string | null;
+  /** Set where the whole would be above MAX_INPUT_BYTES: its size; the texts are then left out. */
+  oversize?: number;
 }
+
+/** The largest resolved input, as JSON text. */
+export const MAX_INPUT_BYTES = 64 * 1024 * 1024;
 
 /** The finished input of one task. */
 export function resolveInput(source: InputSource): unknown[] {

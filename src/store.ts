@@ -146,12 +146,17 @@ export interface Claim {
 
 /** A batch node that is ready but does not have all its rows yet. */
 export interface Expansion {
+  /** Where it stands in the store's order: hand it in again to get the one after it. */
+  place: string;
   jobUuid: string;
   node: number;
-  nodeName: string;
-  /** Rows made so far; 0 with `total` null before the first chunk. */
+  /** Rows made so far. */
   expanded: number;
-  total: number | null;
+}
+
+/** What the items of a batch are made of. */
+export interface ExpansionInputs {
+  nodeName: string;
   references: Reference[];
   operation: 'indexed' | 'cartesian';
   source: InputSource;
@@ -171,8 +176,10 @@ export interface Tasks {
   promoteRetries(at: number, limit: number): Promise<{ readyQueues: string[]; nextAt: number | null }>;
   /** Raises jobs that have waited `afterMs` for a claim by one priority. */
   agePriorities(at: number, afterMs: number): Promise<void>;
-  /** The next node to expand, or null. */
-  nextExpansion(): Promise<Expansion | null>;
+  /** The next node to expand after a place (in a circle), or null. */
+  nextExpansion(after: string | null): Promise<Expansion | null>;
+  /** Null once the node has nothing to expand any more. */
+  expansionInputs(jobUuid: string, node: number): Promise<ExpansionInputs | null>;
   task(accountId: string, id: string): Promise<Task | null>;
   tasks(accountId: string, jobId: string, filter: TaskFilter, page: Page): Promise<Task[]>;
   /** What the input of a task is made of. */
@@ -322,7 +329,7 @@ export interface Deliveries {
   nextDueAt(at: number): Promise<number | null>;
   /** Records an attempt and decides what becomes of the delivery, its lane and its URL. False: the lease was lost. */
   recordAttempt(record: AttemptRecord, fraction: number, at: number): Promise<boolean>;
-  /** Leases that a dead server held on lanes end now: called once, at start. */
+  /** Lanes that a dead server had under lease are free again: called once, at start. */
   releaseLanes(): Promise<void>;
   /** A WEBHOOK_PING event and its delivery, leased to the caller. Null for an unknown webhook. */
   startPing(
@@ -360,6 +367,7 @@ export interface Accounts {
       defaultWebhookUrlKey?: string | null;
       defaultWebhookFormat?: WebhookFormat;
     },
+    at: number,
   ): Promise<Account | null>;
   rotateAccountSecret(id: string, secret: string): Promise<boolean>;
   createApiKey(accountId: string, key: NewApiKey): Promise<ApiKey>;

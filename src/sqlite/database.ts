@@ -1,0 +1,117 @@
+import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import Database from 'better-sqlite3';
+import { type BetterSQLite3Database, drizzle } from 'drizzle-orm/better-sqlite3';
+import { migrate } from 'drizzle-orm/better-sqlite3/migrator';
+
+/** Something about the data folder that an operator must mend; the message is one sentence. */
+export class DataFolderError extends Error {}
+
+export interface Handle {
+  raw: Database.Database;
+  drizzle: BetterSQLite3Database;
+  /** A prepared statement, kept by its text. */
+  prepare(text: string): Database.Statement;
+  close(): void;
+}
+
+/** Opens (and, unless another process may be migrating, brings up to date) the database of a data folder. */
+export function openDatabase(folder: string, options: { migrate: boolean }): Handle {
+  makeFolder(folder);
+  const raw = new Database(join(folder, 'carillon.db'), { timeout: 5_000 });
+  try {
+    raw.pragma('journal_mode = WAL');
+    // FULL: an acknowledged commit survives a power cut. Group commit makes it cheap.
+    raw.pragma('synchronous = FULL');
+    raw.pragma('cache_size = -65536');
+    raw.pragma('temp_store = MEMORY');
+    const db = drizzle({ client: raw });
+    refuseNewer(raw);
+    if (options.migrate) migrate(db, { migrationsFolder: MIGRATIONS });
+    const statements = new Map<string, Database.Statement>();
+    return {
+      raw,
+      drizzle: db,
+      prepare(text) {
+        const known = statements.get(text);
+        if (known) return known;
+        const statement = raw.prepare(text);
+        statements.set(text, statement);
+        return statement;
+      },
+      close: () => raw.close(),
+    };
+  } catch (error) {
+    raw.close();
+    throw error;
+  }
+}
+
+// tsc copies no SQL: the compiled store reads the migrations of the sources it was made from.
+const MIGRATIONS = fileURLToPath(
+  import.meta.url.endsWith('.ts')
+    ? new URL('./migrations', import.meta.url)
+    : new URL('../../../src/sqlite/migrations', import.meta.url),
+);
+
+function makeFolder(folder: string): void {
+  try {
+    mkdirSync(folder, { recursive: true });
+    const probe = join(folder, '.writable');
+    writeFileSync(probe, '');
+  } catch (error) {
+    const code = (error as NodeJS.ErrnoException).code ?? 'unknown error';
+    throw new DataFolderError(
+      `the data folder ${folder} cannot be written (${code}); set CARILLON_DATA_DIR to a folder that can`,
+    );
+  }
+}
+
+function refuseNewer(raw: Database.Database): void {
+  const table = raw.prepare("select 1 from sqlite_master where name = '__drizzle_migrations'").get();
+  if (!table) return;
+  const { newest } = raw.prepare('select max(created_at) as newest from __drizzle_migrations').get() as {
+    newest: number | null;
+  };
+  const journal = JSON.parse(readFileSync(join(MIGRATIONS, 'meta/_journal.json'), 'utf8')) as {
+    entries: { when: number }[];
+  };
+  const known = Math.max(...journal.entries.map((entry) => entry.when));
+  if (newest !== null && Number(newest) > known) {
+    throw new DataFolderError(
+      'the database was written by a newer version of Carillon; run that version, or restore a backup',
+    );
+  }
+}
+
+/**
+ * Only one server may own a data folder. The lock is a transaction held open on a file of its own: the operating
+ * system frees it however the process ends. Beside it lies a note of who holds it.
+ */
+export function lockFolder(folder: string, holder: { pid: number; startedAt: number }): () => void {
+  makeFolder(folder);
+  const note = join(folder, 'holder.json');
+  const lock = new Database(join(folder, 'lock.db'), { timeout: 0 });
+  try {
+    lock.pragma('journal_mode = DELETE');
+    lock.exec('BEGIN EXCLUSIVE');
+  } catch (error) {
+    lock.close();
+    if ((error as { code?: string }).code !== 'SQLITE_BUSY') throw error;
+    throw new DataFolderError(
+      `the data folder ${folder} is in use by ${holderOf(note)}; stop it, or set CARILLON_DATA_DIR to another folder`,
+    );
+  }
+  writeFileSync(note, JSON.stringify(holder));
+  return () => lock.close();
+}
+
+function holderOf(note: string): string {
+  try {
+    const { pid, startedAt } = JSON.parse(readFileSync(note, 'utf8')) as { pid: number; startedAt: number };
+    return `process ${pid}, running since ${new Date(startedAt).toISOString()}`;
+  } catch {
+    return 'another process';
+  }
+}

@@ -1,0 +1,99 @@
+import type Database from 'better-sqlite3';
+
+/** One flush takes at most this many units, or this much time, so that the event loop is not held for long. */
+const MAX_UNITS = 500;
+const MAX_MS = 5;
+
+interface Unit {
+  work: () => unknown;
+  resolve: (value: never) => void;
+  reject: (error: unknown) => void;
+}
+
+/**
+ * Collects the writes of one tick into one transaction: one fsync for all of them. Every unit has a savepoint of its
+ * own, so that one that fails takes nothing with it, and nobody is answered before the commit.
+ */
+export class GroupCommit {
+  private queue: Unit[] = [];
+  private scheduled = false;
+
+  private readonly savepoint: Database.Statement;
+  private readonly release: Database.Statement;
+
+  constructor(private readonly db: Database.Database) {
+    this.savepoint = db.prepare('SAVEPOINT unit');
+    this.release = db.prepare('RELEASE unit');
+  }
+
+  /** Runs `work` inside the next shared transaction; resolves with its value once that is committed. */
+  run<T>(work: () => T): Promise<T> {
+    return new Promise<T>((resolve, reject) => {
+      this.queue.push({ work, resolve, reject });
+      this.schedule();
+    });
+  }
+
+  /** Resolves once everything handed in so far has been answered. */
+  async drain(): Promise<void> {
+    while (this.queue.length > 0 || this.scheduled) await new Promise((resolve) => setImmediate(resolve));
+  }
+
+  private schedule(): void {
+    if (this.scheduled) return;
+    this.scheduled = true;
+    setImmediate(() => this.flush());
+  }
+
+  private flush(): void {
+    this.scheduled = false;
+    const done: { unit: Unit; value: unknown }[] = [];
+    const failed: { unit: Unit; error: unknown }[] = [];
+    try {
+      // IMMEDIATE: a transaction that begins as a reader can be refused the write lock in its middle.
+      this.db.exec('BEGIN IMMEDIATE');
+    } catch (error) {
+      const units = this.queue;
+      this.queue = [];
+      for (const unit of units) unit.reject(error);
+      return;
+    }
+    let commitError: unknown;
+    try {
+      this.runUnits(done, failed);
+      this.db.exec('COMMIT');
+    } catch (error) {
+      commitError = error;
+      if (this.db.inTransaction) this.db.exec('ROLLBACK');
+    }
+    for (const { unit, error } of failed) unit.reject(error);
+    for (const { unit, value } of done) {
+      if (commitError === undefined) unit.resolve(value as never);
+      else unit.reject(commitError);
+    }
+    if (this.queue.length > 0) this.schedule();
+  }
+
+  private runUnits(done: { unit: Unit; value: unknown }[], failed: { unit: Unit; error: unknown }[]): void {
+    const started = performance.now();
+    for (let count = 0; count < MAX_UNITS && this.queue.length > 0; count++) {
+      if (count > 0 && performance.now() - started > MAX_MS) return;
+      const unit = this.queue.shift()!;
+      this.savepoint.run();
+      try {
+        const value = unit.work();
+        this.release.run();
+        done.push({ unit, value });
+      } catch (error) {
+        // Disk full and its kin end the whole transaction: then nothing of it stands, and everybody is told.
+        if (!this.db.inTransaction) {
+          failed.push({ unit, error });
+          throw error;
+        }
+        this.db.exec('ROLLBACK TO unit');
+        this.release.run();
+        failed.push({ unit, error });
+      }
+    }
+  }
+}

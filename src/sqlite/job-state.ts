@@ -1,0 +1,330 @@
+import type { NodeStatus, Progress } from '../job.js';
+import {
+  type Change,
+  type JobState,
+  mayEndEarly,
+  type NewJob,
+  type NodeRow,
+  type Outcome,
+  type TaskRow,
+} from '../state.js';
+import type { Submission } from '../store.js';
+import type { RetryPolicy, TaskStatus } from '../task.js';
+import type { Unit } from './committer.js';
+import type { Handle } from './database.js';
+import type { JobSqlRow } from './jobs.js';
+import { insertJobTargets } from './lanes.js';
+import { markReady } from './ready.js';
+
+export interface NodeSqlRow {
+  job: number;
+  node: number;
+  name: string;
+  algorithm: string;
+  queue: string;
+  batch: number;
+  parents: string;
+  retry_policy: string;
+  retry_limit: number;
+  timeout_ms: number | null;
+  in_results: number;
+  status: string;
+  total: number | null;
+  expanded: number;
+  succeeded: number;
+  failed: number;
+  active: number;
+}
+
+export interface TaskSqlRow {
+  job: number;
+  node: number;
+  item: number;
+  status: TaskStatus;
+  attempt: number;
+  lost: number;
+  token: string | null;
+  worker: string | null;
+  lease_expires_at: number | null;
+  retry_at: number | null;
+  percent: number | null;
+  error: string | null;
+  queued_at: number;
+  started_at: number | null;
+  finished_at: number | null;
+}
+
+export function nodeOf(row: NodeSqlRow): NodeRow {
+  return {
+    index: row.node,
+    name: row.name,
+    algorithmName: row.algorithm,
+    queue: row.queue,
+    batch: row.batch === 1,
+    parents: JSON.parse(row.parents) as number[],
+    retryPolicy: row.retry_policy as RetryPolicy,
+    retryLimit: row.retry_limit,
+    status: row.status as NodeStatus,
+    total: row.total,
+    expanded: row.expanded,
+    succeeded: row.succeeded,
+    failed: row.failed,
+    active: row.active,
+  };
+}
+
+export function taskRowOf(row: TaskSqlRow): TaskRow {
+  return {
+    node: row.node,
+    item: row.item,
+    status: row.status,
+    attempt: row.attempt,
+    lost: row.lost,
+    token: row.token,
+    worker: row.worker,
+    leaseExpiresAt: row.lease_expires_at,
+    retryAt: row.retry_at,
+    percent: row.percent,
+    error: row.error === null ? null : (JSON.parse(row.error) as TaskRow['error']),
+    queuedAt: row.queued_at,
+    startedAt: row.started_at,
+    finishedAt: row.finished_at,
+  };
+}
+
+export interface Loaded {
+  row: JobSqlRow;
+  accountId: string;
+  state: JobState;
+}
+
+/** The job's counters, its nodes and the tasks that the outcomes name: never more than the batch handed in. */
+export function loadState(db: Handle, uuid: string, outcomes: readonly Outcome[]): Loaded | null {
+  const row = db
+    .prepare('select j.*, a.id as account_id from jobs j join accounts a on a.key = j.account where uuid = ?')
+    .get(uuid) as (JobSqlRow & { account_id: string }) | undefined;
+  if (!row) return null;
+  const nodes = (
+    db.prepare('select * from job_nodes where job = ? order by node').all(row.key) as NodeSqlRow[]
+  ).map(nodeOf);
+  const named = new Map<string, TaskRow>();
+  const add = (task: TaskSqlRow | undefined) => {
+    if (task) named.set(`${task.node}.${task.item}`, taskRowOf(task));
+  };
+  const one = db.prepare('select * from tasks where job = ? and node = ? and item = ?');
+  for (const outcome of outcomes) {
+    if ('ref' in outcome && !named.has(`${outcome.ref.node}.${outcome.ref.item}`)) {
+      add(one.get(row.key, outcome.ref.node, outcome.ref.item) as TaskSqlRow | undefined);
+    }
+  }
+  if (outcomes.some(mayEndEarly)) {
+    for (const task of db
+      .prepare('select * from tasks where job = ? and token is not null')
+      .all(row.key) as TaskSqlRow[])
+      add(task);
+  }
+  const job = {
+    uuid: row.uuid,
+    status: row.status,
+    reason: row.reason,
+    error: row.error === null ? null : JSON.parse(row.error),
+    progress: JSON.parse(row.progress) as Progress,
+    batchTolerance: row.batch_tolerance,
+    startedAt: row.started_at,
+    finishedAt: row.finished_at,
+  };
+  return { row, accountId: row.account_id, state: { job, nodes, tasks: [...named.values()] } };
+}
+
+/** Writes what the rules decided: state, results, new tasks, then the events and deliveries that tell of it. */
+export function writeChange(db: Handle, { row, accountId, state }: Loaded, change: Change, unit: Unit): void {
+  if (!change.accepted.includes(true) && change.events.length === 0) return;
+  const { job } = change;
+  db.prepare(
+    'update jobs set status = ?, reason = ?, error = ?, progress = ?, started_at = ?, finished_at = ? where key = ?',
+  ).run(
+    job.status,
+    job.reason,
+    json(job.error),
+    JSON.stringify(job.progress),
+    job.startedAt,
+    job.finishedAt,
+    row.key,
+  );
+  row.status = job.status;
+
+  const ended = job.finishedAt !== null;
+  const updateNode = db.prepare(
+    `update job_nodes set status = ?, total = ?, expanded = ?, succeeded = ?, failed = ?, active = ?, expanding = ?
+     where job = ? and node = ?`,
+  );
+  for (const node of change.nodes) {
+    const expanding = !ended && isExpanding(node);
+    updateNode.run(
+      node.status,
+      node.total,
+      node.expanded,
+      node.succeeded,
+      node.failed,
+      node.active,
+      Number(expanding),
+      row.key,
+      node.index,
+    );
+    if (expanding) unit.committed.expansion = true;
+  }
+  const updateTask = db.prepare(
+    `update tasks set status = ?, attempt = ?, lost = ?, token = ?, worker = ?, lease_expires_at = ?, retry_at = ?, percent = ?,
+     error = ?, started_at = ?, finished_at = ? where job = ? and node = ? and item = ?`,
+  );
+  const queues = new Set<string>();
+  for (const task of change.tasks) {
+    updateTask.run(
+      task.status,
+      task.attempt,
+      task.lost,
+      task.token,
+      task.worker,
+      task.leaseExpiresAt,
+      task.retryAt,
+      task.percent,
+      json(task.error),
+      task.startedAt,
+      task.finishedAt,
+      row.key,
+      task.node,
+      task.item,
+    );
+    if (task.status === 'READY' && task.token === null) queues.add(state.nodes[task.node]!.queue);
+  }
+  const insertResult = db.prepare('insert into task_results (job, node, item, value) values (?, ?, ?, ?)');
+  for (const result of change.results) insertResult.run(row.key, result.node, result.item, result.json);
+  insertTasks(db, row.key, state.nodes, change.newTasks, queues);
+
+  if (ended) {
+    db.prepare('delete from ready_jobs where job = ?').run(row.key);
+    db.prepare('update job_nodes set expanding = 0 where job = ? and expanding = 1').run(row.key);
+  } else {
+    markReady(db, row, queues, change.newTasks[0]?.queuedAt ?? row.created_at);
+    unit.committed.readyQueues.push(...queues);
+  }
+  unit.committed.revoked.push(...change.revoked);
+  unit.append({ key: row.account, id: accountId }, row, change.events);
+}
+
+function isExpanding(node: NodeRow): boolean {
+  return node.batch && node.status === 'ACTIVE' && (node.total === null || node.expanded < node.total);
+}
+
+function insertTasks(
+  db: Handle,
+  job: number,
+  nodes: readonly NodeRow[],
+  newTasks: Change['newTasks'],
+  queues: Set<string>,
+): void {
+  const insertTask = db.prepare(
+    "insert into tasks (job, node, item, queue, status, queued_at) values (?, ?, ?, ?, 'READY', ?)",
+  );
+  const insertItem = db.prepare('insert into task_items (job, node, item, value) values (?, ?, ?, ?)');
+  for (const task of newTasks) {
+    const { queue } = nodes[task.node]!;
+    insertTask.run(job, task.node, task.item, queue, task.queuedAt);
+    if (task.itemJson !== null) insertItem.run(job, task.node, task.item, task.itemJson);
+    queues.add(queue);
+  }
+}
+
+/** The first tasks of a new job. */
+export function insertItems(
+  db: Handle,
+  row: JobSqlRow,
+  nodes: NewJob['nodes'],
+  newTasks: NewJob['newTasks'],
+  unit: Unit,
+): void {
+  const queues = new Set<string>();
+  insertTasks(db, row.key, nodes, newTasks, queues);
+  markReady(db, row, queues, row.created_at);
+  unit.committed.readyQueues.push(...queues);
+}
+
+/** Numbers the job and writes it with its nodes, inputs, targets and idempotency key. */
+export function insertJob(
+  db: Handle,
+  account: { key: number; id: string },
+  { job, targets, idempotency, at }: Submission,
+): JobSqlRow {
+  const { jobs: number } = db
+    .prepare('update accounts set jobs = jobs + 1 where key = ? returning jobs')
+    .get(account.key) as { jobs: number };
+  const { runs } = db
+    .prepare(
+      `insert into pipeline_runs (account, name, runs) values (?, ?, 1)
+       on conflict (account, name) do update set runs = runs + 1 returning runs`,
+    )
+    .get(account.key, job.pipelineName) as { runs: number };
+  const row = db
+    .prepare(
+      `insert into jobs (uuid, account, number, run, pipeline, external_id, tags, status, priority, progress, batch_tolerance, targets, created_at)
+       values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) returning *`,
+    )
+    .get(
+      job.uuid,
+      account.key,
+      number,
+      runs,
+      job.pipelineName,
+      job.externalId,
+      JSON.stringify(job.tags),
+      job.row.status,
+      job.priority,
+      JSON.stringify(job.row.progress),
+      job.row.batchTolerance,
+      targets.length,
+      at,
+    ) as JobSqlRow;
+  db.prepare('insert into job_inputs (job, descriptor, flow_input) values (?, ?, ?)').run(
+    row.key,
+    job.descriptor,
+    job.flowInput,
+  );
+  const insertNode = db.prepare(
+    `insert into job_nodes (job, node, name, algorithm, queue, batch, parents, retry_policy, retry_limit, timeout_ms, in_results,
+     status, total, expanded, succeeded, failed, active, expanding) values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 0, 0, 0, ?)`,
+  );
+  const insertInput = db.prepare(
+    'insert into node_inputs (job, node, input, operation, extra_data) values (?, ?, ?, ?, ?)',
+  );
+  for (const node of job.nodes) {
+    insertNode.run(
+      row.key,
+      node.index,
+      node.name,
+      node.algorithmName,
+      node.queue,
+      Number(node.batch),
+      JSON.stringify(node.parents),
+      node.retryPolicy,
+      node.retryLimit,
+      node.timeoutMs,
+      Number(node.includeInResults),
+      node.status,
+      node.total,
+      node.expanded,
+      Number(isExpanding(node)),
+    );
+    insertInput.run(row.key, node.index, node.input, node.operation, node.extraData);
+  }
+  insertJobTargets(db, account.key, row.key, targets, at);
+  if (idempotency) {
+    db.prepare(
+      'insert into idempotency_keys (account, operation, key, hash, job, created_at) values (?, ?, ?, ?, ?, ?)',
+    ).run(account.key, idempotency.operation, idempotency.key, idempotency.hash, row.key, at);
+  }
+  return row;
+}
+
+function json(value: unknown): string | null {
+  return value === null ? null : JSON.stringify(value);
+}

@@ -1,0 +1,300 @@
+import { unitsOf } from '../advance.js';
+import type { EventJob } from '../event.js';
+import {
+  type Job,
+  type JobError,
+  type JobNode,
+  type JobStatus,
+  jobId,
+  type NodeStatus,
+  type Progress,
+  parseJobId,
+  progressOf,
+} from '../job.js';
+import type { ResultItem } from '../result.js';
+import type { Decide, JobFilter, JobOutcomes, Jobs, Page, Settled, Submission, Submitted } from '../store.js';
+import { accountKey } from './accounts.js';
+import type { Committer } from './committer.js';
+import type { Handle } from './database.js';
+import { insertItems, insertJob, loadState, type NodeSqlRow, nodeOf, writeChange } from './job-state.js';
+
+export interface JobSqlRow {
+  key: number;
+  uuid: string;
+  account: number;
+  number: number;
+  run: number;
+  pipeline: string;
+  external_id: string | null;
+  tags: string;
+  status: JobStatus;
+  reason: string | null;
+  error: string | null;
+  priority: number;
+  progress: string;
+  batch_tolerance: number;
+  sequence: number;
+  position: number;
+  targets: number;
+  created_at: number;
+  started_at: number | null;
+  finished_at: number | null;
+}
+
+export function jobOf(accountId: string, row: JobSqlRow): Job {
+  return {
+    id: jobId(row.pipeline, row.uuid),
+    uuid: row.uuid,
+    accountId,
+    number: row.number,
+    run: row.run,
+    externalId: row.external_id,
+    pipelineName: row.pipeline,
+    status: row.status,
+    reason: row.reason,
+    error: row.error === null ? null : (JSON.parse(row.error) as JobError),
+    priority: row.priority,
+    tags: JSON.parse(row.tags) as string[],
+    progress: JSON.parse(row.progress) as Progress,
+    sequence: row.sequence,
+    position: row.position,
+    createdAt: row.created_at,
+    startedAt: row.started_at,
+    finishedAt: row.finished_at,
+  };
+}
+
+export function eventJobOf(row: JobSqlRow): EventJob {
+  return {
+    id: jobId(row.pipeline, row.uuid),
+    number: row.number,
+    pipelineName: row.pipeline,
+    externalId: row.external_id,
+    tags: JSON.parse(row.tags) as string[],
+  };
+}
+
+/** The row of a job of this account; undefined for anything else. */
+export function jobRow(db: Handle, accountId: string, id: string): JobSqlRow | undefined {
+  const parts = parseJobId(id);
+  if (!parts) return undefined;
+  const row = db
+    .prepare('select j.* from jobs j join accounts a on a.key = j.account where j.uuid = ? and a.id = ?')
+    .get(parts.uuid, accountId) as JobSqlRow | undefined;
+  return row?.pipeline === parts.pipelineName ? row : undefined;
+}
+
+export function jobsOf(db: Handle, committer: Committer): Jobs {
+  const replay = (accountId: string, idempotency: Submission['idempotency']) => {
+    if (!idempotency) return null;
+    const row = db
+      .prepare(
+        `select i.hash, j.uuid, j.pipeline from idempotency_keys i join jobs j on j.key = i.job
+         where i.account = ? and i.operation = ? and i.key = ?`,
+      )
+      .get(accountKey(db, accountId), idempotency.operation, idempotency.key) as
+      | { hash: string; uuid: string; pipeline: string }
+      | undefined;
+    if (!row) return null;
+    return row.hash === idempotency.hash ? jobId(row.pipeline, row.uuid) : ({ conflict: true } as const);
+  };
+
+  return {
+    submit: (submission): Promise<Submitted> =>
+      committer.run((unit): Submitted => {
+        // Looked up again under the write lock: of two at the same instant one finds the other's job.
+        const earlier = replay(submission.accountId, submission.idempotency);
+        if (typeof earlier === 'string') return { jobId: earlier, replayed: true, committed: unit.committed };
+        if (earlier !== null) return earlier;
+        const account = { key: accountKey(db, submission.accountId)!, id: submission.accountId };
+        const row = insertJob(db, account, submission);
+        insertItems(db, row, submission.job.nodes, submission.job.newTasks, unit);
+        unit.append(account, row, submission.job.events);
+        if (submission.job.nodes.some((node) => node.batch && node.status === 'ACTIVE'))
+          unit.committed.expansion = true;
+        return { jobId: jobId(row.pipeline, row.uuid), replayed: false, committed: unit.committed };
+      }),
+
+    async findIdempotent(accountId, key) {
+      const earlier = replay(accountId, key);
+      return typeof earlier === 'string' ? { jobId: earlier } : earlier;
+    },
+
+    settle: ({ jobUuid, outcomes }: JobOutcomes, decide: Decide): Promise<Settled> =>
+      committer.run((unit): Settled => {
+        const loaded = loadState(db, jobUuid, outcomes);
+        if (!loaded) return { accepted: outcomes.map(() => false), committed: unit.committed };
+        const change = decideOrFail(decide, loaded.state, outcomes);
+        writeChange(db, loaded, change, unit);
+        return { accepted: change.accepted, committed: unit.committed };
+      }),
+
+    async job(accountId, id) {
+      const row = jobRow(db, accountId, id);
+      return row ? jobOf(accountId, row) : null;
+    },
+
+    async jobs(accountId, filter, page) {
+      const rows = db
+        .prepare(jobsQuery(filter, page))
+        .all(jobsParameters(db, accountId, filter, page)) as JobSqlRow[];
+      return rows.map((row) => jobOf(accountId, row));
+    },
+
+    async descriptor(accountId, id) {
+      const row = jobRow(db, accountId, id);
+      if (!row) return null;
+      return (
+        db.prepare('select descriptor from job_inputs where job = ?').get(row.key) as { descriptor: string }
+      ).descriptor;
+    },
+
+    async nodes(accountId, id): Promise<JobNode[]> {
+      const job = jobRow(db, accountId, id);
+      if (!job) return [];
+      const rows = db
+        .prepare('select * from job_nodes where job = ? order by node')
+        .all(job.key) as NodeSqlRow[];
+      const stopped = job.status === 'FAILED' || job.status === 'CANCELLED';
+      return rows.map(nodeOf).map((node) => ({
+        jobId: id,
+        index: node.index,
+        name: node.name,
+        algorithmName: node.algorithmName,
+        status: shownNodeStatus(node.status, stopped),
+        dependsOn: node.parents.map((parent) => rows[parent]!.name),
+        progress: progressOf([unitsOf(node)], stopped, 0),
+      }));
+    },
+
+    async results(accountId, id, from, limit, maxBytes) {
+      const job = jobRow(db, accountId, id);
+      return job ? resultItems(db, job, from, limit, maxBytes).items : [];
+    },
+  };
+}
+
+/** What never started when its job ended reads as CANCELLED: no row was touched for it. */
+export function shownNodeStatus(status: NodeStatus, stopped: boolean): NodeStatus {
+  return stopped && (status === 'WAITING' || status === 'ACTIVE') ? 'CANCELLED' : status;
+}
+
+/** A rule that throws must not be tried again for ever: that job alone ends. */
+function decideOrFail(
+  decide: Decide,
+  state: Parameters<Decide>[0],
+  outcomes: Parameters<Decide>[1],
+): ReturnType<Decide> {
+  try {
+    return decide(state, outcomes);
+  } catch {
+    const at = outcomes[0]!.at;
+    const message = 'Carillon could not decide how this job goes on; its log says why';
+    const change = decide({ ...state, tasks: [] }, [{ kind: 'cancel', at, reason: message }]);
+    return { ...change, accepted: outcomes.map(() => false) };
+  }
+}
+
+/**
+ * Result items of a completed job from item `from` on; stops before `maxBytes` of result text (but gives at least
+ * one). Items of a batch are dense, so where to begin is computed, not counted.
+ */
+export function resultItems(
+  db: Handle,
+  job: Pick<JobSqlRow, 'key' | 'status'>,
+  from: number,
+  limit: number,
+  maxBytes: number,
+): { items: ResultItem[]; bytes: number; whole: boolean } {
+  const items: ResultItem[] = [];
+  let bytes = 0;
+  if (job.status !== 'COMPLETED') return { items, bytes, whole: true };
+  const nodes = (
+    db
+      .prepare('select * from job_nodes where job = ? and in_results = 1 order by node')
+      .all(job.key) as NodeSqlRow[]
+  ).map(nodeOf);
+  let skip = from;
+  for (const node of nodes) {
+    const count = node.status === 'SKIPPED' ? 1 : (node.total ?? 1);
+    if (skip >= count) {
+      skip -= count;
+      continue;
+    }
+    if (node.status === 'SKIPPED') {
+      if (items.length >= limit) return { items, bytes, whole: false };
+      items.push({
+        nodeName: node.name,
+        batchIndex: -1,
+        algorithmName: node.algorithmName,
+        resultJson: null,
+        error: null,
+      });
+      skip = 0;
+      continue;
+    }
+    const rows = db
+      .prepare(
+        `select t.item, t.error, r.value from tasks t
+         left join task_results r on r.job = t.job and r.node = t.node and r.item = t.item
+         where t.job = ? and t.node = ? and t.item >= ? order by t.item`,
+      )
+      .iterate(job.key, node.index, node.batch ? skip + 1 : 0) as Iterable<{
+      item: number;
+      error: string | null;
+      value: string | null;
+    }>;
+    skip = 0;
+    for (const row of rows) {
+      // The frame of an item counts too: a million empty results are not small.
+      const size = (row.value?.length ?? 0) + node.name.length + node.algorithmName.length + 64;
+      if (items.length >= limit || (items.length > 0 && bytes + size > maxBytes))
+        return { items, bytes, whole: false };
+      bytes += size;
+      items.push({
+        nodeName: node.name,
+        batchIndex: node.batch ? row.item : null,
+        algorithmName: node.algorithmName,
+        resultJson: row.value,
+        error:
+          row.value === null && row.error !== null
+            ? (JSON.parse(row.error) as { message: string }).message
+            : null,
+      });
+    }
+  }
+  return { items, bytes, whole: true };
+}
+
+function jobsQuery(filter: JobFilter, page: Page): string {
+  const where = ['j.account = @account'];
+  if (filter.statuses) where.push('j.status in (select value from json_each(@statuses))');
+  if (filter.pipelines) where.push('j.pipeline in (select value from json_each(@pipelines))');
+  if (filter.tags)
+    where.push(
+      'not exists (select 1 from json_each(@tags) w where w.value not in (select value from json_each(j.tags)))',
+    );
+  if (filter.externalId !== undefined) where.push('j.external_id = @externalId');
+  if (filter.createdAfter !== undefined) where.push('j.created_at > @createdAfter');
+  if (filter.createdBefore !== undefined) where.push('j.created_at < @createdBefore');
+  if (page.after !== null) where.push('j.number < @after');
+  if (page.before !== null) where.push('j.number > @before');
+  // Newest first: what a person looks for is what was just submitted.
+  return `select j.* from jobs j where ${where.join(' and ')} order by j.number ${page.inverted ? 'asc' : 'desc'} limit @limit`;
+}
+
+function jobsParameters(db: Handle, accountId: string, filter: JobFilter, page: Page) {
+  const numberOf = (id: string | null) => (id === null ? null : (jobRow(db, accountId, id)?.number ?? 0));
+  return {
+    account: accountKey(db, accountId) ?? 0,
+    statuses: JSON.stringify(filter.statuses ?? []),
+    pipelines: JSON.stringify(filter.pipelines ?? []),
+    tags: JSON.stringify(filter.tags ?? []),
+    externalId: filter.externalId ?? null,
+    createdAfter: filter.createdAfter ?? null,
+    createdBefore: filter.createdBefore ?? null,
+    after: numberOf(page.after),
+    before: numberOf(page.before),
+    limit: page.limit,
+  };
+}

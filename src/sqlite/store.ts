@@ -1,0 +1,51 @@
+import type { Clock } from '../clock.js';
+import type { Ids } from '../id.js';
+import type { Store } from '../store.js';
+import { accountsOf } from './accounts.js';
+import { committerOf } from './committer.js';
+import { lockFolder, openDatabase } from './database.js';
+import { deliveriesOf } from './deliveries.js';
+import { feedOf } from './feed.js';
+import { GroupCommit } from './group-commit.js';
+import { jobsOf } from './jobs.js';
+import { tasksOf } from './tasks.js';
+import { webhooksOf } from './webhooks.js';
+
+export interface SqliteOptions {
+  /** The data folder; made if there is none. */
+  folder: string;
+  clock: Clock;
+  ids: Ids;
+  /**
+   * True for the one server that owns the folder (DataFolderError if another does); false for the command line,
+   * which writes beside it.
+   */
+  own: boolean;
+}
+
+/** The embedded store: one SQLite file, one writer, no other process to install. */
+export function openSqliteStore({ folder, clock, ids, own }: SqliteOptions): Store {
+  const unlock = own ? lockFolder(folder, { pid: process.pid, startedAt: clock.now() }) : () => {};
+  try {
+    const db = openDatabase(folder, { migrate: true });
+    const commits = new GroupCommit(db.raw);
+    const committer = committerOf(db, commits, ids);
+    return {
+      ...jobsOf(db, committer),
+      ...tasksOf(db, commits, ids),
+      ...feedOf(db),
+      ...webhooksOf(db, commits, ids, () => clock.now()),
+      ...deliveriesOf(db, commits, committer, ids),
+      ...accountsOf(db, commits, ids),
+      ping: async () => db.prepare('select 1').get() !== undefined,
+      async close() {
+        await commits.drain();
+        db.close();
+        unlock();
+      },
+    };
+  } catch (error) {
+    unlock();
+    throw error;
+  }
+}

@@ -1,0 +1,386 @@
+import { sql } from 'drizzle-orm';
+import { index, integer, primaryKey, real, sqliteTable, text, uniqueIndex } from 'drizzle-orm/sqlite-core';
+
+/**
+ * The tables. Rules that hold throughout:
+ *  - `account` is in every row that a caller can reach, and in every index it is reached by;
+ *  - inside, rows point at each other by integer keys, which never leave the store: they would tell one account how
+ *    busy the others are;
+ *  - hot rows (jobs, job_nodes, tasks, lanes, urls) hold counters and states only; JSON of any size lives beside them;
+ *  - times are milliseconds since 1970.
+ */
+export const accounts = sqliteTable('accounts', {
+  key: integer().primaryKey(),
+  id: text().notNull().unique(),
+  name: text().notNull().unique(),
+  /** Position of the newest event, dense. */
+  head: integer().notNull().default(0),
+  /** Positions at or below it have been removed. */
+  tail: integer().notNull().default(0),
+  /** Number of the newest job. */
+  jobs: integer().notNull().default(0),
+  webhookSecret: text('webhook_secret').notNull(),
+  defaultWebhookUrl: text('default_webhook_url'),
+  defaultWebhookUrlKey: text('default_webhook_url_key'),
+  defaultWebhookFormat: text('default_webhook_format').notNull().default('STANDARD'),
+  createdAt: integer('created_at').notNull(),
+});
+
+export const apiKeys = sqliteTable(
+  'api_keys',
+  {
+    key: integer().primaryKey(),
+    id: text().notNull().unique(),
+    account: integer().notNull(),
+    name: text().notNull(),
+    prefix: text().notNull(),
+    /** SHA-256 of the whole key: it has 160 bits of its own, so no slow hash is needed. */
+    hash: text().notNull().unique(),
+    scopes: text().notNull(),
+    expiresAt: integer('expires_at'),
+    lastUsedAt: integer('last_used_at'),
+    createdAt: integer('created_at').notNull(),
+  },
+  (t) => [index('api_keys_account').on(t.account, t.key)],
+);
+
+/** Counts the runs of each pipeline name. */
+export const pipelineRuns = sqliteTable(
+  'pipeline_runs',
+  { account: integer().notNull(), name: text().notNull(), runs: integer().notNull() },
+  (t) => [primaryKey({ columns: [t.account, t.name] })],
+);
+
+export const idempotencyKeys = sqliteTable(
+  'idempotency_keys',
+  {
+    account: integer().notNull(),
+    operation: text().notNull(),
+    key: text().notNull(),
+    hash: text().notNull(),
+    job: integer().notNull(),
+    createdAt: integer('created_at').notNull(),
+  },
+  (t) => [primaryKey({ columns: [t.account, t.operation, t.key] }), index('idempotency_age').on(t.createdAt)],
+);
+
+export const jobs = sqliteTable(
+  'jobs',
+  {
+    key: integer().primaryKey(),
+    uuid: text().notNull().unique(),
+    account: integer().notNull(),
+    number: integer().notNull(),
+    run: integer().notNull(),
+    pipeline: text().notNull(),
+    externalId: text('external_id'),
+    tags: text().notNull(),
+    status: text().notNull(),
+    reason: text(),
+    error: text(),
+    priority: integer().notNull(),
+    progress: text().notNull(),
+    batchTolerance: integer('batch_tolerance').notNull(),
+    /** Of its newest event. */
+    sequence: integer().notNull().default(0),
+    position: integer().notNull().default(0),
+    /** Whether it has webhook URLs of its own. */
+    targets: integer().notNull().default(0),
+    createdAt: integer('created_at').notNull(),
+    startedAt: integer('started_at'),
+    finishedAt: integer('finished_at'),
+  },
+  (t) => [
+    uniqueIndex('jobs_number').on(t.account, t.number),
+    index('jobs_pipeline').on(t.account, t.pipeline, t.number),
+    index('jobs_external').on(t.account, t.externalId).where(sql`external_id is not null`),
+  ],
+);
+
+/** What a job was given: read when a task is claimed or a client asks, never to decide. */
+export const jobInputs = sqliteTable('job_inputs', {
+  job: integer().primaryKey(),
+  descriptor: text().notNull(),
+  flowInput: text('flow_input'),
+});
+
+export const jobNodes = sqliteTable(
+  'job_nodes',
+  {
+    job: integer().notNull(),
+    node: integer().notNull(),
+    name: text().notNull(),
+    algorithm: text().notNull(),
+    queue: text().notNull(),
+    batch: integer().notNull(),
+    parents: text().notNull(),
+    retryPolicy: text('retry_policy').notNull(),
+    retryLimit: integer('retry_limit').notNull(),
+    timeoutMs: integer('timeout_ms'),
+    inResults: integer('in_results').notNull(),
+    status: text().notNull(),
+    total: integer(),
+    expanded: integer().notNull(),
+    succeeded: integer().notNull(),
+    failed: integer().notNull(),
+    active: integer().notNull(),
+    /** 1 while rows are still to be made; the expander finds its work by it. */
+    expanding: integer().notNull(),
+  },
+  (t) => [
+    primaryKey({ columns: [t.job, t.node] }),
+    index('job_nodes_expanding').on(t.job, t.node).where(sql`expanding = 1`),
+  ],
+);
+
+export const nodeInputs = sqliteTable(
+  'node_inputs',
+  {
+    job: integer().notNull(),
+    node: integer().notNull(),
+    input: text().notNull(),
+    operation: text().notNull(),
+    extraData: text('extra_data'),
+  },
+  (t) => [primaryKey({ columns: [t.job, t.node] })],
+);
+
+export const tasks = sqliteTable(
+  'tasks',
+  {
+    job: integer().notNull(),
+    node: integer().notNull(),
+    item: integer().notNull(),
+    queue: text().notNull(),
+    status: text().notNull(),
+    attempt: integer().notNull().default(0),
+    lost: integer().notNull().default(0),
+    token: text(),
+    worker: text(),
+    leaseExpiresAt: integer('lease_expires_at'),
+    retryAt: integer('retry_at'),
+    percent: real(),
+    error: text(),
+    queuedAt: integer('queued_at').notNull(),
+    startedAt: integer('started_at'),
+    finishedAt: integer('finished_at'),
+  },
+  (t) => [
+    primaryKey({ columns: [t.job, t.node, t.item] }),
+    // Rows in flight must not sit in the claim's index: they would be stepped over by every claim.
+    index('tasks_ready').on(t.job, t.queue, t.node, t.item).where(sql`status = 'READY' and token is null`),
+    index('tasks_leased').on(t.leaseExpiresAt).where(sql`token is not null`),
+    index('tasks_leased_job').on(t.job).where(sql`token is not null`),
+    index('tasks_retry').on(t.retryAt).where(sql`status = 'WAITING'`),
+  ],
+);
+
+export const taskItems = sqliteTable(
+  'task_items',
+  { job: integer().notNull(), node: integer().notNull(), item: integer().notNull(), value: text().notNull() },
+  (t) => [primaryKey({ columns: [t.job, t.node, t.item] })],
+);
+
+export const taskResults = sqliteTable(
+  'task_results',
+  { job: integer().notNull(), node: integer().notNull(), item: integer().notNull(), value: text().notNull() },
+  (t) => [primaryKey({ columns: [t.job, t.node, t.item] })],
+);
+
+/** First level of the claim: who has ready tasks of a rank in a queue, and whose turn is longest ago. */
+export const readyAccounts = sqliteTable(
+  'ready_accounts',
+  {
+    queue: text().notNull(),
+    rank: integer().notNull(),
+    account: integer().notNull(),
+    turn: integer().notNull(),
+  },
+  (t) => [
+    primaryKey({ columns: [t.queue, t.rank, t.account] }),
+    index('ready_accounts_turn').on(t.queue, t.rank, t.turn),
+  ],
+);
+
+/** Second level: a row for each job with ready tasks of a queue. Pausing, ending and limits act on this row. */
+export const readyJobs = sqliteTable(
+  'ready_jobs',
+  {
+    queue: text().notNull(),
+    job: integer().notNull(),
+    account: integer().notNull(),
+    /** The job's priority, raised by waiting. */
+    rank: integer().notNull(),
+    turn: integer().notNull(),
+    /** Since when it has waited at this rank. */
+    since: integer().notNull(),
+  },
+  (t) => [
+    primaryKey({ columns: [t.queue, t.job] }),
+    index('ready_jobs_turn').on(t.queue, t.rank, t.account, t.turn),
+    index('ready_jobs_since').on(t.since),
+    index('ready_jobs_job').on(t.job),
+  ],
+);
+
+export const events = sqliteTable(
+  'events',
+  {
+    account: integer().notNull(),
+    position: integer().notNull(),
+    job: integer(),
+    sequence: integer(),
+    type: text().notNull(),
+    occurredAt: integer('occurred_at').notNull(),
+    facts: text().notNull(),
+  },
+  (t) => [
+    primaryKey({ columns: [t.account, t.position] }),
+    index('events_job').on(t.job, t.position).where(sql`job is not null`),
+  ],
+);
+
+/** Everywhere an event may have to go: registered webhooks, URLs given with jobs, accounts' default URLs. */
+export const targets = sqliteTable(
+  'targets',
+  {
+    key: integer().primaryKey(),
+    /** Registered webhooks only. */
+    id: text().unique(),
+    account: integer().notNull(),
+    source: text().notNull(),
+    job: integer(),
+    /** The target whose lane it shares: a job's two URLs that are one keep one order. Null: its own. */
+    laneOf: integer('lane_of'),
+    url: text().notNull(),
+    urlKey: text('url_key').notNull(),
+    format: text().notNull(),
+    verbosity: text().notNull().default('info'),
+    events: text().notNull().default('[]'),
+    pipelines: text().notNull().default('[]'),
+    description: text(),
+    headers: text().notNull().default('[]'),
+    /** Null: the account's. */
+    secret: text(),
+    timeoutMs: integer('timeout_ms').notNull(),
+    maxPerSecond: integer('max_per_second'),
+    enabled: integer().notNull().default(1),
+    statusReason: text('status_reason'),
+    consecutiveFailures: integer('consecutive_failures').notNull().default(0),
+    createdAt: integer('created_at').notNull(),
+    deletedAt: integer('deleted_at'),
+  },
+  (t) => [
+    index('targets_registered').on(t.account, t.key).where(sql`source = 'REGISTERED' and deleted_at is null`),
+    index('targets_job').on(t.job).where(sql`job is not null`),
+    index('targets_default').on(t.account).where(sql`source = 'ACCOUNT_DEFAULT'`),
+  ],
+);
+
+/** Health of a URL, in its normal form, for one account: first level of the dispatcher's claim. */
+export const urls = sqliteTable(
+  'urls',
+  {
+    key: integer().primaryKey(),
+    account: integer().notNull(),
+    urlKey: text('url_key').notNull(),
+    coolingUntil: integer('cooling_until'),
+    /** 1 from a cool-down until the next answer in time: one call at a time. */
+    probing: integer().notNull().default(0),
+    /** When a lane of it may be due; null: none waits. A hint that is never too late. */
+    dueAt: integer('due_at'),
+  },
+  (t) => [
+    uniqueIndex('urls_key').on(t.account, t.urlKey),
+    index('urls_due').on(t.dueAt).where(sql`due_at is not null`),
+  ],
+);
+
+/** One target and one job, in order; only its head is attempted. A row lives as long as it has open deliveries. */
+export const lanes = sqliteTable(
+  'lanes',
+  {
+    key: integer().primaryKey(),
+    target: integer().notNull(),
+    /** 0 for events without a job. */
+    job: integer().notNull(),
+    /** The one delivery of a lane that was made for it alone (it outstayed its lane, or is sent again); else 0. */
+    solo: integer().notNull(),
+    url: integer().notNull(),
+    /** Its oldest open delivery. */
+    head: integer().notNull(),
+    /** Of the head: terminal 2, other status changes 1, progress 0. The probe after a cool-down takes the highest. */
+    value: integer().notNull(),
+    /** When the head may be tried; null while its webhook is disabled. */
+    dueAt: integer('due_at'),
+    /** Since when a failing head has held the ones behind it. */
+    heldSince: integer('held_since'),
+    /** The delivery whose first attempt this lane waits for (HKube: the last progress goes before the result). */
+    waitsFor: integer('waits_for'),
+    token: text(),
+    leaseExpiresAt: integer('lease_expires_at'),
+  },
+  (t) => [
+    uniqueIndex('lanes_place').on(t.target, t.job, t.solo),
+    index('lanes_due').on(t.url, t.dueAt).where(sql`due_at is not null and token is null`),
+    index('lanes_leased').on(t.url, t.leaseExpiresAt).where(sql`token is not null`),
+    index('lanes_waiting').on(t.waitsFor).where(sql`waits_for is not null`),
+  ],
+);
+
+export const deliveries = sqliteTable(
+  'deliveries',
+  {
+    key: integer().primaryKey(),
+    id: text().notNull().unique(),
+    account: integer().notNull(),
+    target: integer().notNull(),
+    job: integer(),
+    position: integer().notNull(),
+    type: text().notNull(),
+    part: text().notNull(),
+    class: text().notNull(),
+    /** Of what a newer delivery with the same subject takes the place: 0 the job's progress, else the task's. */
+    subject: text().notNull(),
+    /** PENDING, RETRYING, DELIVERED, EXHAUSTED, SUPERSEDED or CANCELLED. */
+    status: text().notNull(),
+    /** Open ones only. */
+    lane: integer(),
+    /** Attempts made, and tries of the schedule used: a resend begins the schedule anew. */
+    attempts: integer().notNull().default(0),
+    tries: integer().notNull().default(0),
+    /** From when its age counts. */
+    since: integer().notNull(),
+    nextAttemptAt: integer('next_attempt_at'),
+    bodyBytes: integer('body_bytes'),
+    bodySha256: text('body_sha256'),
+  },
+  (t) => [
+    uniqueIndex('deliveries_once').on(t.target, t.position, t.part),
+    index('deliveries_lane').on(t.lane, t.key).where(sql`lane is not null`),
+    index('deliveries_progress').on(t.lane, t.subject).where(sql`lane is not null and class = 'PROGRESS'`),
+    index('deliveries_account').on(t.account, t.key),
+    index('deliveries_job').on(t.job, t.key).where(sql`job is not null`),
+  ],
+);
+
+/** The bytes last sent, up to 64 KiB. */
+export const deliveryBodies = sqliteTable('delivery_bodies', {
+  delivery: integer().primaryKey(),
+  body: text().notNull(),
+});
+
+export const attempts = sqliteTable(
+  'attempts',
+  {
+    delivery: integer().notNull(),
+    number: integer().notNull(),
+    startedAt: integer('started_at').notNull(),
+    durationMs: integer('duration_ms').notNull(),
+    outcome: text().notNull(),
+    statusCode: integer('status_code'),
+    responseSnippet: text('response_snippet'),
+    requestHeaders: text('request_headers').notNull(),
+  },
+  (t) => [primaryKey({ columns: [t.delivery, t.number] })],
+);
