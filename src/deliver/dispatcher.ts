@@ -1,0 +1,105 @@
+import type { Bus } from '../bus.js';
+import type { Clock } from '../clock.js';
+import type { Ids } from '../id.js';
+import type { Log } from '../log.js';
+import { Loop } from '../loop.js';
+import type { AttemptRecord, DueDelivery, Store } from '../store.js';
+
+export interface DispatcherOptions {
+  store: Store;
+  bus: Bus;
+  clock: Clock;
+  ids: Ids;
+  log: Log;
+  send: (due: DueDelivery) => Promise<AttemptRecord>;
+  /** Calls under way at once: in all, and to one URL, so that a hanging receiver takes no more than its share. */
+  maxInFlight: number;
+  maxPerUrl: number;
+}
+
+/** Longer than the longest call (30 s, and as much again for the answer's body) can take. */
+const LEASE_MS = 90_000;
+/** Results a body may carry; what is above is named, not sent. */
+const MAX_RESULT_BYTES = 1024 * 1024;
+const RECORD_TRIES = 5;
+
+export interface Dispatcher {
+  start(): void;
+  /** Takes nothing new and waits for the calls under way. */
+  stop(): Promise<void>;
+  alive(): boolean;
+}
+
+/** Leases lanes whose head is due, sends, and records what became of it. */
+export function createDispatcher(options: DispatcherOptions): Dispatcher {
+  const { store, bus, clock, log } = options;
+  const inFlight = new Set<Promise<void>>();
+
+  const loop = new Loop(clock, log, 'dispatcher', async () => {
+    const room = options.maxInFlight - inFlight.size;
+    if (room <= 0) return null;
+    const at = clock.now();
+    const claim = {
+      max: room,
+      maxPerUrl: options.maxPerUrl,
+      maxResultBytes: MAX_RESULT_BYTES,
+      leaseMs: LEASE_MS,
+      at,
+    };
+    const due = await store.claimLanes(claim);
+    for (const one of due) {
+      const call = deliver(options, one).finally(() => {
+        inFlight.delete(call);
+        loop.wake();
+      });
+      inFlight.add(call);
+    }
+    if (due.length > 0) return 0;
+    const next = await store.nextDueAt(at);
+    return next === null ? null : Math.max(next - clock.now(), 1);
+  });
+  const unlisten = bus.listen('deliveries', () => loop.wake());
+
+  return {
+    start: () => loop.start(),
+    async stop() {
+      unlisten();
+      await loop.stop();
+      await Promise.all(inFlight);
+    },
+    alive: () => loop.alive(),
+  };
+}
+
+async function deliver(
+  { send, store, bus, clock, ids, log }: DispatcherOptions,
+  due: DueDelivery,
+): Promise<void> {
+  const { deliveryId, accountId, webhookId, number } = due;
+  try {
+    const record = await send(due);
+    await recorded(() => store.recordAttempt(record, ids.fraction(), clock.now()), clock);
+    bus.publish([{ kind: 'attempt', accountId, webhookId, deliveryId, number }]);
+    const { outcome, statusCode, durationMs } = record;
+    log.info(
+      { deliveryId, jobId: due.event.job?.id, outcome, statusCode, durationMs, attempt: number },
+      'webhook called',
+    );
+  } catch (error) {
+    // The lane's lease ends by itself, and the delivery is tried again: at least once, never not at all.
+    log.error({ err: error, deliveryId }, 'a webhook call could not be recorded');
+  }
+}
+
+/** A call that was made must be known: a busy or full disk gets a few chances before the lease has to decide. */
+async function recorded(record: () => Promise<boolean>, clock: Clock): Promise<void> {
+  for (let attempt = 1; ; attempt++) {
+    try {
+      await record();
+      return;
+    } catch (error) {
+      if (attempt === RECORD_TRIES) throw error;
+      await new Promise<void>((resolve) => clock.after(attempt * 500, resolve));
+    }
+  }
+}

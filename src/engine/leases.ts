@@ -1,0 +1,80 @@
+import { advance } from '../advance.js';
+import { LEASE_MS, type LeasedTask } from '../lease.js';
+import type { Outcome } from '../state.js';
+import { parseLeaseToken } from '../task.js';
+import { oversizeMessage } from './expander.js';
+import type { Parts } from './parts.js';
+import { publish } from './publish.js';
+
+/** Leasing for whoever runs tasks: the pool of this server, or workers elsewhere. */
+export interface Leases {
+  acquire(max: number): Promise<LeasedTask[]>;
+  settle(outcomes: { jobUuid: string; outcome: Outcome }[]): Promise<{ accepted: boolean[] }>;
+  extend(tokens: string[]): Promise<boolean[]>;
+  onReady(handler: () => void): () => void;
+  onRevoked(handler: (tokens: string[]) => void): () => void;
+}
+
+export function createLeases(
+  parts: Parts,
+  options: { queues: string[]; worker: string; leaseMs?: number },
+): Leases {
+  const { store, bus, clock } = parts;
+  const leaseMs = options.leaseMs ?? LEASE_MS;
+
+  /** Each job's outcomes are one unit; the store commits the units of a tick together. */
+  const settle: Leases['settle'] = async (outcomes) => {
+    const groups = new Map<string, { outcomes: Outcome[]; places: number[] }>();
+    outcomes.forEach(({ jobUuid, outcome }, place) => {
+      const group = groups.get(jobUuid) ?? { outcomes: [], places: [] };
+      groups.set(jobUuid, group);
+      group.outcomes.push(outcome);
+      group.places.push(place);
+    });
+    const accepted: boolean[] = outcomes.map(() => false);
+    await Promise.all(
+      [...groups].map(async ([jobUuid, group]) => {
+        const settled = await store.settle({ jobUuid, outcomes: group.outcomes }, advance);
+        group.places.forEach((place, index) => {
+          accepted[place] = settled.accepted[index]!;
+        });
+        publish(bus, settled.committed);
+      }),
+    );
+    return { accepted };
+  };
+
+  return {
+    async acquire(max) {
+      const claim = { queues: options.queues, max, worker: options.worker, leaseMs, at: clock.now() };
+      const leased = await store.claim(claim);
+      const runnable = leased.filter((task) => task.source.oversize === undefined);
+      if (runnable.length < leased.length)
+        await settle(leased.flatMap((task) => refuseOversize(task, clock.now())));
+      return runnable;
+    },
+    settle,
+    extend: (tokens) => store.extend(tokens, clock.now() + leaseMs),
+    onReady: (handler) =>
+      bus.listen('ready', ({ queue }) => {
+        if (options.queues.includes(queue)) handler();
+      }),
+    onRevoked: (handler) => bus.listen('revoked', ({ tokens }) => handler(tokens)),
+  };
+}
+
+function refuseOversize(task: LeasedTask, at: number): { jobUuid: string; outcome: Outcome }[] {
+  if (task.source.oversize === undefined) return [];
+  const ref = parseLeaseToken(task.token)!;
+  const message = oversizeMessage(task.nodeName, task.source.oversize);
+  const outcome: Outcome = {
+    kind: 'failed',
+    ref,
+    token: task.token,
+    at,
+    code: 'INPUT_TOO_LARGE',
+    message,
+    crash: false,
+  };
+  return [{ jobUuid: ref.jobUuid, outcome }];
+}

@@ -1,0 +1,23 @@
+import type { Bus } from '../bus.js';
+import type { Clock } from '../clock.js';
+import type { DestinationPolicy } from '../destination.js';
+import type { Ids } from '../id.js';
+import type { Log } from '../log.js';
+import type { AttemptRecord, DueDelivery, Store } from '../store.js';
+import type { WebhookFormat } from '../webhook.js';
+
+/** What the use-cases are made of; handed in by the composition root. */
+export interface Parts {
+  store: Store;
+  bus: Bus;
+  clock: Clock;
+  ids: Ids;
+  log: Log;
+  policy: DestinationPolicy;
+  /** Module algorithms by name, with where they lie. */
+  algorithms: ReadonlyMap<string, string>;
+  /** Formats that have an encoder. */
+  formats: ReadonlySet<WebhookFormat>;
+  /** Encodes, signs and posts one delivery. */
+  send(due: DueDelivery): Promise<AttemptRecord>;
+}

@@ -1,0 +1,190 @@
+import { createHash } from 'node:crypto';
+import { begin } from '../advance.js';
+import { type Descriptor, fieldName, parseDescriptor } from '../descriptor.js';
+import { checkUrl } from '../destination.js';
+import { type Problem, ProblemError, problem, shown } from '../errors.js';
+import { type Graph, graphOf } from '../graph.js';
+import { type Job, progressOf } from '../job.js';
+import type { JobRow, NewJob, NodeRow } from '../state.js';
+import type { IdempotencyKey, JobTarget } from '../store.js';
+import type { SubmitInput } from './engine.js';
+import type { Parts } from './parts.js';
+import { publish } from './publish.js';
+
+const MAX_IDEMPOTENCY_KEY = 255;
+
+/** Submits a pipeline: idempotency first, then the checks, then one transaction. */
+export async function submit(parts: Parts, accountId: string, input: SubmitInput): Promise<Job> {
+  const idempotency = idempotencyOf(input);
+  if (idempotency) {
+    const earlier = await parts.store.findIdempotent(accountId, idempotency);
+    if (earlier) return answer(parts, accountId, earlier, idempotency);
+  }
+  const prefix = input.operation === 'submitDescriptor' ? ['descriptor'] : [];
+  const { descriptor, graph } = check(parts, input.descriptor, prefix);
+  const targets = targetsOf(parts, descriptor, prefix);
+  const at = parts.clock.now();
+  const job = newJob(parts.ids.uuid(), descriptor, graph, at);
+  const submitted = await parts.store.submit({ accountId, job, targets, idempotency, at });
+  if ('committed' in submitted) publish(parts.bus, submitted.committed);
+  return answer(parts, accountId, submitted, idempotency);
+}
+
+async function answer(
+  parts: Parts,
+  accountId: string,
+  found: { jobId: string } | { conflict: true },
+  idempotency: IdempotencyKey | null,
+): Promise<Job> {
+  if ('conflict' in found) {
+    throw problem(
+      'IDEMPOTENCY_CONFLICT',
+      `idempotencyKey ${shown(idempotency?.key)} was used before with another input; send the same input, or another key`,
+      ['idempotencyKey'],
+    );
+  }
+  const job = await parts.store.job(accountId, found.jobId);
+  if (!job)
+    throw problem('NOT_FOUND', `the job of this idempotencyKey has been removed; use another key`, [
+      'idempotencyKey',
+    ]);
+  return job;
+}
+
+/** The hash is of the input as it was received, so that a default that changes later makes no conflict. */
+function idempotencyOf({ operation, idempotencyKey, received }: SubmitInput): IdempotencyKey | null {
+  if (idempotencyKey === null) return null;
+  if (
+    idempotencyKey.length < 1 ||
+    idempotencyKey.length > MAX_IDEMPOTENCY_KEY ||
+    idempotencyKey.includes('\0')
+  ) {
+    throw problem(
+      'INVALID',
+      `idempotencyKey must be 1 to ${MAX_IDEMPOTENCY_KEY} characters without NUL, got ${idempotencyKey.length}`,
+      ['idempotencyKey'],
+    );
+  }
+  const hash = createHash('sha256')
+    .update(JSON.stringify(received) ?? '')
+    .digest('base64url');
+  return { operation, key: idempotencyKey, hash };
+}
+
+function check(parts: Parts, value: unknown, prefix: string[]): { descriptor: Descriptor; graph: Graph } {
+  const refuse = (problems: Problem[]): never => {
+    throw new ProblemError(problems.map((one) => ({ ...one, path: [...prefix, ...one.path] })));
+  };
+  const parsed = parseDescriptor(value);
+  if ('problems' in parsed) return refuse(parsed.problems);
+  const { descriptor } = parsed;
+  const { graph, problems } = graphOf(descriptor);
+  descriptor.nodes.forEach((node, index) => {
+    if (parts.algorithms.has(node.algorithmName!)) return;
+    const known = [...parts.algorithms.keys()].sort().slice(0, 10).join(', ');
+    problems.push({
+      code: 'NOT_FOUND',
+      message: `algorithm ${node.algorithmName} Not Found; known are: ${known || 'none'}`,
+      path: ['nodes', String(index), 'algorithmName'],
+    });
+  });
+  if (problems.length > 0) refuse(problems);
+  return { descriptor, graph };
+}
+
+/** The URLs given with the job, checked without asking DNS: a name that does not resolve today may do so tomorrow. */
+function targetsOf(parts: Parts, { webhooks, options }: Descriptor, prefix: string[]): JobTarget[] {
+  const targets: JobTarget[] = [];
+  const problems: Problem[] = [];
+  for (const kind of ['progress', 'result'] as const) {
+    const url = webhooks[kind];
+    if (url === undefined) continue;
+    const verdict = checkUrl(url, parts.policy);
+    const path = ['webhooks', kind];
+    if ('problem' in verdict) {
+      problems.push({
+        code: 'FORBIDDEN_DESTINATION',
+        message: `${fieldName(path)} ${verdict.problem}`,
+        path: [...prefix, ...path],
+      });
+      continue;
+    }
+    targets.push({
+      source: kind === 'progress' ? 'JOB_PROGRESS' : 'JOB_RESULT',
+      ...verdict,
+      format: webhooks.format,
+      verbosity: options.progressVerbosityLevel,
+    });
+  }
+  if (targets.length > 0 && !parts.formats.has(webhooks.format)) {
+    const path = ['webhooks', 'format'];
+    problems.push({
+      code: 'NOT_SUPPORTED',
+      message: unsupportedFormat('webhooks.format', webhooks.format, parts),
+      path: [...prefix, ...path],
+    });
+  }
+  if (problems.length > 0) throw new ProblemError(problems);
+  return targets;
+}
+
+export function unsupportedFormat(field: string, format: string, parts: Parts): string {
+  return `${field} ${format} is not supported yet: use one of ${[...parts.formats].join(', ')}`;
+}
+
+function newJob(uuid: string, descriptor: Descriptor, graph: Graph, at: number): NewJob {
+  const isParent = new Set(graph.nodes.flatMap((node) => node.parents));
+  const rows = descriptor.nodes.map((node, index): NodeRow => {
+    const { parents, batches } = graph.nodes[index]!;
+    return {
+      index,
+      name: node.nodeName,
+      algorithmName: node.algorithmName!,
+      // Module algorithms have a queue each, of their own name.
+      queue: node.algorithmName!,
+      batch: batches.length > 0,
+      parents,
+      retryPolicy: node.retry.policy,
+      retryLimit: node.retry.limit,
+      status: 'WAITING',
+      total: null,
+      expanded: 0,
+      succeeded: 0,
+      failed: 0,
+      active: 0,
+    };
+  });
+  const row: JobRow = {
+    uuid,
+    status: 'PENDING',
+    reason: null,
+    error: null,
+    progress: progressOf([], false, 0),
+    batchTolerance: descriptor.options.batchTolerance,
+    startedAt: null,
+    finishedAt: null,
+  };
+  const change = begin(row, rows, at);
+  const changed = new Map(change.nodes.map((node) => [node.index, node]));
+  return {
+    uuid,
+    pipelineName: descriptor.name,
+    externalId: descriptor.externalId ?? null,
+    tags: descriptor.tags,
+    priority: descriptor.priority,
+    descriptor: JSON.stringify(descriptor),
+    flowInput: descriptor.flowInput === undefined ? null : JSON.stringify(descriptor.flowInput),
+    row: change.job,
+    nodes: descriptor.nodes.map((node, index) => ({
+      ...(changed.get(index) ?? rows[index]!),
+      input: JSON.stringify(node.input),
+      operation: node.batchOperation,
+      timeoutMs: node.ttl === 0 ? null : node.ttl * 1_000,
+      includeInResults:
+        !isParent.has(index) || node.includeInResults === true || node.includeInResult === true,
+      extraData: node.extraData === undefined ? null : JSON.stringify(node.extraData),
+    })),
+    newTasks: change.newTasks,
+    events: change.events,
+  };
+}

@@ -1,0 +1,43 @@
+import { advance } from '../advance.js';
+import { Loop, POLL_MS } from '../loop.js';
+import { parseLeaseToken } from '../task.js';
+import type { Parts } from './parts.js';
+import { publish } from './publish.js';
+
+const AT_ONCE = 200;
+/** A job that has waited this long for a worker ranks one priority higher. */
+const AGE_AFTER_MS = 10 * 60_000;
+
+/** Does what falls due with time alone: leases that end, retries, the ageing of those who wait. */
+export function createSweeper(parts: Parts): Loop {
+  const { store, bus, clock } = parts;
+  return new Loop(clock, parts.log, 'sweeper', async () => {
+    const at = clock.now();
+    const expired = await expireLeases(parts, at);
+    const { readyQueues, nextAt } = await store.promoteRetries(at, AT_ONCE);
+    if (readyQueues.length > 0) bus.publish(readyQueues.map((queue) => ({ kind: 'ready', queue })));
+    await store.agePriorities(at, AGE_AFTER_MS);
+    if (expired === AT_ONCE) return 0;
+    return nextAt === null ? POLL_MS : Math.max(nextAt - clock.now(), 0);
+  });
+}
+
+/** Gives back tasks whose lease has ended; of workers that are known to be gone, whatever the time. */
+export async function expireLeases(parts: Parts, at: number, ofWorkers?: string): Promise<number> {
+  const expired = await parts.store.expiredLeases(at, AT_ONCE, ofWorkers);
+  const byJob = new Map<string, string[]>();
+  for (const { jobUuid, token } of expired) byJob.set(jobUuid, [...(byJob.get(jobUuid) ?? []), token]);
+  await Promise.all(
+    [...byJob].map(async ([jobUuid, tokens]) => {
+      const outcomes = tokens.map((token) => ({
+        kind: 'expired' as const,
+        ref: parseLeaseToken(token)!,
+        token,
+        at,
+      }));
+      const settled = await parts.store.settle({ jobUuid, outcomes }, advance);
+      publish(parts.bus, settled.committed);
+    }),
+  );
+  return expired.length;
+}
