@@ -85,6 +85,13 @@ class Fold {
       case 'cancel':
         this.end('CANCELLED', outcome.at, { reason: outcome.reason });
         return true;
+      case 'broken': {
+        const message = 'Carillon could not decide how this job goes on; its log says why';
+        this.end('FAILED', outcome.at, {
+          error: { code: 'INTERNAL', message, nodeName: null, taskId: null },
+        });
+        return true;
+      }
       case 'expanded':
         return this.expand(outcome);
       case 'expansionFailed': {

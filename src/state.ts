@@ -31,7 +31,9 @@ export type Outcome =
   /** Rows `from` … `from + items.length - 1` (from 0) of a batch of `total`; items are JSON texts. */
   | { kind: 'expanded'; node: number; at: number; total: number; from: number; items: string[] }
   | { kind: 'expansionFailed'; node: number; at: number; code: TaskErrorCode; message: string }
-  | { kind: 'cancel'; at: number; reason: string };
+  | { kind: 'cancel'; at: number; reason: string }
+  /** The rules themselves have failed on this job: it ends, so that nobody tries for ever. */
+  | { kind: 'broken'; at: number };
 
 /** The counters of a job and what its rules need of the descriptor. */
 export interface JobRow {
@@ -130,5 +132,5 @@ export interface NewJob {
 
 /** Whether an outcome can end a job that has other tasks under lease: then the rules must see those. */
 export function mayEndEarly(outcome: Outcome): boolean {
-  return ['failed', 'expired', 'expansionFailed', 'cancel'].includes(outcome.kind);
+  return ['failed', 'expired', 'expansionFailed', 'cancel', 'broken'].includes(outcome.kind);
 }

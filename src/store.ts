@@ -93,6 +93,8 @@ export interface Settled {
   /** One for each outcome handed in, in order: false where the token is stale or the job has ended. */
   accepted: boolean[];
   committed: Committed;
+  /** What `decide` threw, where it did: the job has failed for it, and the operator should know. */
+  broken?: unknown;
 }
 
 /** Outcomes of one job, decided together. */

@@ -1,12 +1,15 @@
 import { createHash } from 'node:crypto';
-import { advance } from '../advance.js';
+import type { ApiKey, Scope } from '../account.js';
+import type { Clock } from '../clock.js';
 import { checkUrl } from '../destination.js';
 import { problem, shown } from '../errors.js';
-import { isEnded, type Job, parseJobId } from '../job.js';
+import type { Ids } from '../id.js';
+import type { Job } from '../job.js';
+import type { Store } from '../store.js';
 import type { Engine } from './engine.js';
 import { createFeedReader } from './feed-reader.js';
 import type { Parts } from './parts.js';
-import { publish } from './publish.js';
+import { settleJob } from './settle.js';
 import { submit, unsupportedFormat } from './submit.js';
 import {
   deleteWebhook,
@@ -73,20 +76,7 @@ export function createEngine(parts: Parts): Engine {
       return secret;
     },
 
-    async createApiKey(accountId, { name, scopes, expiresAt }) {
-      const key = ids.random('car');
-      const hash = hashKey(key);
-      const prefix = key.slice(0, 10);
-      const apiKey = await store.createApiKey(accountId, {
-        name,
-        prefix,
-        hash,
-        scopes,
-        expiresAt,
-        at: clock.now(),
-      });
-      return { apiKey, key };
-    },
+    createApiKey: (accountId, input) => createApiKey(store, ids, clock, accountId, input),
 
     algorithms: () =>
       [...parts.algorithms.keys()].sort().map((name) => ({ name, kind: 'MODULE', queue: name })),
@@ -95,17 +85,26 @@ export function createEngine(parts: Parts): Engine {
   };
 }
 
+/** Makes a key; the store keeps only its hash. */
+export async function createApiKey(
+  store: Store,
+  ids: Ids,
+  clock: Clock,
+  accountId: string,
+  { name, scopes, expiresAt }: { name: string; scopes: Scope[]; expiresAt: number | null },
+): Promise<{ apiKey: ApiKey; key: string }> {
+  const key = ids.random('car');
+  const record = { name, prefix: key.slice(0, 10), hash: hashKey(key), scopes, expiresAt, at: clock.now() };
+  return { apiKey: await store.createApiKey(accountId, record), key };
+}
+
 /** What is stored of a key. It has 124 bits of its own, so a fast hash is enough. */
 export function hashKey(key: string): string {
   return createHash('sha256').update(key).digest('hex');
 }
 
-async function cancelJob(
-  { store, bus, clock }: Parts,
-  accountId: string,
-  id: string,
-  given: string | null,
-): Promise<Job> {
+async function cancelJob(parts: Parts, accountId: string, id: string, given: string | null): Promise<Job> {
+  const { store, clock } = parts;
   const reason = given ?? 'stopped due to request';
   if (reason.length > MAX_REASON) {
     throw problem('INVALID', `reason must be at most ${MAX_REASON} characters long, got ${reason.length}`, [
@@ -114,14 +113,12 @@ async function cancelJob(
   }
   const job = await store.job(accountId, id);
   if (!job) throw problem('NOT_FOUND', `job ${shown(id)} was not found`, ['id']);
-  const jobUuid = parseJobId(id)!.uuid;
-  const settled = await store.settle(
-    { jobUuid, outcomes: [{ kind: 'cancel', at: clock.now(), reason }] },
-    advance,
-  );
-  publish(bus, settled.committed);
+  const [accepted] = await settleJob(parts, job.uuid, [{ kind: 'cancel', at: clock.now(), reason }]);
   const now = (await store.job(accountId, id)) ?? job;
-  if (settled.accepted[0]) return now;
-  const why = isEnded(now.status) ? 'has ended and never changes' : 'cannot be cancelled';
-  throw problem('NOT_ALLOWED_IN_STATE', `job ${shown(id)} is ${now.status}: it ${why}`, ['id']);
+  if (accepted) return now;
+  throw problem(
+    'NOT_ALLOWED_IN_STATE',
+    `job ${shown(id)} is ${now.status}: a job that has ended never changes`,
+    ['id'],
+  );
 }

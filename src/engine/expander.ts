@@ -1,4 +1,3 @@
-import { advance } from '../advance.js';
 import { Loop } from '../loop.js';
 import {
   type Batch,
@@ -11,7 +10,7 @@ import {
 import type { Outcome } from '../state.js';
 import type { Expansion, ExpansionInputs } from '../store.js';
 import type { Parts } from './parts.js';
-import { publish } from './publish.js';
+import { settleJob } from './settle.js';
 
 /** Rows a chunk makes: each is one commit, of about 3 ms. */
 const CHUNK = 1_000;
@@ -104,7 +103,5 @@ export function oversizeMessage(nodeName: string, bytes: number): string {
 }
 
 async function settle(parts: Parts, expansion: Expansion, outcome: Outcome): Promise<boolean> {
-  const settled = await parts.store.settle({ jobUuid: expansion.jobUuid, outcomes: [outcome] }, advance);
-  publish(parts.bus, settled.committed);
-  return settled.accepted[0]!;
+  return (await settleJob(parts, expansion.jobUuid, [outcome]))[0]!;
 }

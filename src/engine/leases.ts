@@ -1,10 +1,9 @@
-import { advance } from '../advance.js';
 import { LEASE_MS, type LeasedTask } from '../lease.js';
 import type { Outcome } from '../state.js';
 import { parseLeaseToken } from '../task.js';
 import { oversizeMessage } from './expander.js';
 import type { Parts } from './parts.js';
-import { publish } from './publish.js';
+import { settleJob } from './settle.js';
 
 /** Leasing for whoever runs tasks: the pool of this server, or workers elsewhere. */
 export interface Leases {
@@ -34,11 +33,10 @@ export function createLeases(
     const accepted: boolean[] = outcomes.map(() => false);
     await Promise.all(
       [...groups].map(async ([jobUuid, group]) => {
-        const settled = await store.settle({ jobUuid, outcomes: group.outcomes }, advance);
+        const settled = await settleJob(parts, jobUuid, group.outcomes);
         group.places.forEach((place, index) => {
-          accepted[place] = settled.accepted[index]!;
+          accepted[place] = settled[index]!;
         });
-        publish(bus, settled.committed);
       }),
     );
     return { accepted };

@@ -1,13 +1,12 @@
 import { createHash } from 'node:crypto';
-import { begin } from '../advance.js';
 import { type Descriptor, fieldName, parseDescriptor } from '../descriptor.js';
 import { checkUrl } from '../destination.js';
 import { type Problem, ProblemError, problem, shown } from '../errors.js';
 import { type Graph, graphOf } from '../graph.js';
-import { type Job, progressOf } from '../job.js';
-import type { JobRow, NewJob, NodeRow } from '../state.js';
+import type { Job } from '../job.js';
 import type { IdempotencyKey, JobTarget } from '../store.js';
 import type { SubmitInput } from './engine.js';
+import { newJob } from './new-job.js';
 import type { Parts } from './parts.js';
 import { publish } from './publish.js';
 
@@ -130,61 +129,4 @@ function targetsOf(parts: Parts, { webhooks, options }: Descriptor, prefix: stri
 
 export function unsupportedFormat(field: string, format: string, parts: Parts): string {
   return `${field} ${format} is not supported yet: use one of ${[...parts.formats].join(', ')}`;
-}
-
-function newJob(uuid: string, descriptor: Descriptor, graph: Graph, at: number): NewJob {
-  const isParent = new Set(graph.nodes.flatMap((node) => node.parents));
-  const rows = descriptor.nodes.map((node, index): NodeRow => {
-    const { parents, batches } = graph.nodes[index]!;
-    return {
-      index,
-      name: node.nodeName,
-      algorithmName: node.algorithmName!,
-      // Module algorithms have a queue each, of their own name.
-      queue: node.algorithmName!,
-      batch: batches.length > 0,
-      parents,
-      retryPolicy: node.retry.policy,
-      retryLimit: node.retry.limit,
-      status: 'WAITING',
-      total: null,
-      expanded: 0,
-      succeeded: 0,
-      failed: 0,
-      active: 0,
-    };
-  });
-  const row: JobRow = {
-    uuid,
-    status: 'PENDING',
-    reason: null,
-    error: null,
-    progress: progressOf([], false, 0),
-    batchTolerance: descriptor.options.batchTolerance,
-    startedAt: null,
-    finishedAt: null,
-  };
-  const change = begin(row, rows, at);
-  const changed = new Map(change.nodes.map((node) => [node.index, node]));
-  return {
-    uuid,
-    pipelineName: descriptor.name,
-    externalId: descriptor.externalId ?? null,
-    tags: descriptor.tags,
-    priority: descriptor.priority,
-    descriptor: JSON.stringify(descriptor),
-    flowInput: descriptor.flowInput === undefined ? null : JSON.stringify(descriptor.flowInput),
-    row: change.job,
-    nodes: descriptor.nodes.map((node, index) => ({
-      ...(changed.get(index) ?? rows[index]!),
-      input: JSON.stringify(node.input),
-      operation: node.batchOperation,
-      timeoutMs: node.ttl === 0 ? null : node.ttl * 1_000,
-      includeInResults:
-        !isParent.has(index) || node.includeInResults === true || node.includeInResult === true,
-      extraData: node.extraData === undefined ? null : JSON.stringify(node.extraData),
-    })),
-    newTasks: change.newTasks,
-    events: change.events,
-  };
 }

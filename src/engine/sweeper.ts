@@ -1,8 +1,7 @@
-import { advance } from '../advance.js';
 import { Loop, POLL_MS } from '../loop.js';
 import { parseLeaseToken } from '../task.js';
 import type { Parts } from './parts.js';
-import { publish } from './publish.js';
+import { settleJob } from './settle.js';
 
 const AT_ONCE = 200;
 /** A job that has waited this long for a worker ranks one priority higher. */
@@ -35,8 +34,7 @@ export async function expireLeases(parts: Parts, at: number, ofWorkers?: string)
         token,
         at,
       }));
-      const settled = await parts.store.settle({ jobUuid, outcomes }, advance);
-      publish(parts.bus, settled.committed);
+      await settleJob(parts, jobUuid, outcomes);
     }),
   );
   return expired.length;

@@ -12,9 +12,10 @@ import {
   progressOf,
 } from '../job.js';
 import type { ResultItem } from '../result.js';
+import type { Change, Outcome } from '../state.js';
 import type { Decide, JobFilter, JobOutcomes, Jobs, Page, Settled, Submission, Submitted } from '../store.js';
 import { accountKey } from './accounts.js';
-import type { Committer } from './committer.js';
+import type { Committer, Unit } from './committer.js';
 import type { Handle } from './database.js';
 import { insertItems, insertJob, loadState, type NodeSqlRow, nodeOf, writeChange } from './job-state.js';
 
@@ -124,7 +125,13 @@ export function jobsOf(db: Handle, committer: Committer): Jobs {
       committer.run((unit): Settled => {
         const loaded = loadState(db, jobUuid, outcomes);
         if (!loaded) return { accepted: outcomes.map(() => false), committed: unit.committed };
-        const change = decideOrFail(decide, loaded.state, outcomes);
+        let change: Change;
+        try {
+          change = decide(loaded.state, outcomes);
+        } catch (broken) {
+          failJob(db, jobUuid, outcomes[0]!.at, decide, unit);
+          return { accepted: outcomes.map(() => false), committed: unit.committed, broken };
+        }
         writeChange(db, loaded, change, unit);
         return { accepted: change.accepted, committed: unit.committed };
       }),
@@ -180,19 +187,10 @@ export function shownNodeStatus(status: NodeStatus, stopped: boolean): NodeStatu
 }
 
 /** A rule that throws must not be tried again for ever: that job alone ends. */
-function decideOrFail(
-  decide: Decide,
-  state: Parameters<Decide>[0],
-  outcomes: Parameters<Decide>[1],
-): ReturnType<Decide> {
-  try {
-    return decide(state, outcomes);
-  } catch {
-    const at = outcomes[0]!.at;
-    const message = 'Carillon could not decide how this job goes on; its log says why';
-    const change = decide({ ...state, tasks: [] }, [{ kind: 'cancel', at, reason: message }]);
-    return { ...change, accepted: outcomes.map(() => false) };
-  }
+function failJob(db: Handle, uuid: string, at: number, decide: Decide, unit: Unit): void {
+  const outcomes: Outcome[] = [{ kind: 'broken', at }];
+  const loaded = loadState(db, uuid, outcomes)!;
+  writeChange(db, loaded, decide(loaded.state, outcomes), unit);
 }
 
 /**

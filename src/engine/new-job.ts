@@ -1,0 +1,63 @@
+import { begin } from '../advance.js';
+import type { Descriptor } from '../descriptor.js';
+import type { Graph } from '../graph.js';
+import { progressOf } from '../job.js';
+import type { JobRow, NewJob, NodeRow } from '../state.js';
+
+/** A job as its descriptor describes it: numbered by the store, which is why it has no number here. */
+export function newJob(uuid: string, descriptor: Descriptor, graph: Graph, at: number): NewJob {
+  const isParent = new Set(graph.nodes.flatMap((node) => node.parents));
+  const rows = descriptor.nodes.map((node, index): NodeRow => {
+    const { parents, batches } = graph.nodes[index]!;
+    return {
+      index,
+      name: node.nodeName,
+      algorithmName: node.algorithmName!,
+      // Module algorithms have a queue each, of their own name.
+      queue: node.algorithmName!,
+      batch: batches.length > 0,
+      parents,
+      retryPolicy: node.retry.policy,
+      retryLimit: node.retry.limit,
+      status: 'WAITING',
+      total: null,
+      expanded: 0,
+      succeeded: 0,
+      failed: 0,
+      active: 0,
+    };
+  });
+  const row: JobRow = {
+    uuid,
+    status: 'PENDING',
+    reason: null,
+    error: null,
+    progress: progressOf([], false, 0),
+    batchTolerance: descriptor.options.batchTolerance,
+    startedAt: null,
+    finishedAt: null,
+  };
+  const change = begin(row, rows, at);
+  const changed = new Map(change.nodes.map((node) => [node.index, node]));
+  return {
+    uuid,
+    pipelineName: descriptor.name,
+    externalId: descriptor.externalId ?? null,
+    tags: descriptor.tags,
+    priority: descriptor.priority,
+    descriptor: JSON.stringify(descriptor),
+    flowInput: descriptor.flowInput === undefined ? null : JSON.stringify(descriptor.flowInput),
+    row: change.job,
+    nodes: descriptor.nodes.map((node, index) => ({
+      ...(changed.get(index) ?? rows[index]!),
+      input: JSON.stringify(node.input),
+      operation: node.batchOperation,
+      timeoutMs: node.ttl === 0 ? null : node.ttl * 1_000,
+      includeInResults:
+        !isParent.has(index) || node.includeInResults === true || node.includeInResult === true,
+      extraData: node.extraData === undefined ? null : JSON.stringify(node.extraData),
+    })),
+    newTasks: change.newTasks,
+    events: change.events,
+  };
+}
