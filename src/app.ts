@@ -140,7 +140,7 @@ async function compose(
     clock,
     defaultAccountId: account.id,
     allowedOrigins: config.allowedOrigins,
-    maxRequestBytes: config.maxRequestBytes,
+    maxBodyBytes: config.maxRequestBytes,
     ready: async () => {
       const stopped = Object.entries(loops).flatMap(([name, loop]) =>
         loop.alive() ? [] : [`the ${name} has stopped`],

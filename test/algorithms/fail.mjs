@@ -1,0 +1,3 @@
+export function start({ input }) {
+  throw new Error(String(input[0] ?? 'failed'));
+}
