@@ -104,7 +104,7 @@ export function parseDescriptor(value: unknown): { descriptor: Descriptor } | { 
   const tooDeep = depthProblem(value);
   if (tooDeep) return { problems: [tooDeep] };
   const parsed = schema.safeParse(value, { reportInput: true });
-  if (!parsed.success) return { problems: parsed.error.issues.map((issue) => problemOf(issue, value)) };
+  if (!parsed.success) return { problems: problemsOf(parsed.error.issues, value) };
   const problems = [...textProblems(parsed.data), ...supportProblems(parsed.data)];
   return problems.length > 0 ? { problems } : { descriptor: parsed.data };
 }
@@ -128,6 +128,18 @@ export function depthProblem(root: unknown, path: string[] = []): Problem | null
     for (const inner of Object.values(value)) stack.push([inner, depth + 1]);
   }
   return null;
+}
+
+/** One problem a field, the first: what follows from it would only hide it. */
+function problemsOf(issues: readonly z.core.$ZodIssue[], root: unknown): Problem[] {
+  const byPath = new Map<string, Problem>();
+  for (const issue of issues) {
+    // zod says of a huge number first that it is no safe integer; the field's own bound says more.
+    if (issue.code === 'too_big' && issue.maximum === Number.MAX_SAFE_INTEGER) continue;
+    const place = issue.path.join('.');
+    if (!byPath.has(place)) byPath.set(place, problemOf(issue, root));
+  }
+  return [...byPath.values()];
 }
 
 /** One sentence: the field, the bound, the value. */
