@@ -1,0 +1,9 @@
+// Answers 204 to everything, in a process of its own.
+import { createServer } from 'node:http';
+
+const server = createServer((request, response) => {
+  request.resume();
+  request.on('end', () => response.writeHead(204).end());
+});
+server.listen(0, '127.0.0.1', () => process.send(`http://127.0.0.1:${server.address().port}/`));
+process.on('disconnect', () => process.exit());

@@ -1,0 +1,50 @@
+import type { TaskErrorCode } from '../job.js';
+import type { InputSource } from '../reference.js';
+
+/** What a module's thread needs to know of a task. `id` counts hand-overs: unique in a pool. */
+export interface ThreadTask {
+  id: number;
+  algorithmName: string;
+  path: string;
+  jobId: string;
+  taskId: string;
+  nodeName: string;
+  pipelineName: string;
+  batchIndex: number | null;
+  attempt: number;
+  source: InputSource;
+  extraData: string | null;
+}
+
+/** `workerData` of a module's thread. */
+export interface ThreadSettings {
+  kind: 'carillon-module-thread';
+  maxInputBytes: number;
+  maxResultBytes: number;
+}
+
+export type ToThread =
+  /** Run these one after the other; `memory` has a slot for each, see slots.ts. */
+  | { kind: 'batch'; memory: SharedArrayBuffer; tasks: ThreadTask[] }
+  /** Abort the signal of this task, if it is the running one. */
+  | { kind: 'abort'; id: number; reason: string }
+  /** Call the modules' `exit` and end. */
+  | { kind: 'exit' };
+
+export type FromThread =
+  | { kind: 'ready' }
+  | { kind: 'done'; id: number; at: number; result: string }
+  /** With `crash` the thread ends next. */
+  | { kind: 'failed'; id: number; at: number; code: TaskErrorCode; message: string; crash: boolean }
+  | { kind: 'progress'; id: number; at: number; percent: number | null; message: string | null }
+  /** Starts nothing more and ends once its running task has. */
+  | { kind: 'retiring' }
+  | { kind: 'line'; line: LogLine };
+
+/** One line that a module has printed. */
+export interface LogLine {
+  algorithm: string;
+  taskId?: string;
+  stream: 'stdout' | 'stderr';
+  line: string;
+}

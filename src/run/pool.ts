@@ -1,0 +1,88 @@
+import type { Clock } from '../clock.js';
+import type { LeasedTask } from '../lease.js';
+import type { AlgorithmFile } from './algorithms.js';
+import type { LogLine } from './messages.js';
+import type { Report } from './reports.js';
+import { Scheduler } from './scheduler.js';
+
+/** Where a pool's tasks come from and where their outcomes go. Every method may reject: the pool tries again. */
+export interface TaskSource {
+  /** Leases at most `max` tasks that are ready; fewer says that there are no more. */
+  acquire(max: number, signal?: AbortSignal): Promise<LeasedTask[]>;
+  /** Settles outcomes, in their order; `accepted` has one for each. */
+  settle(outcomes: Report[]): Promise<{ accepted: boolean[] }>;
+  /** Renews leases; false where one is no longer held. */
+  extend(tokens: string[]): Promise<boolean[]>;
+  /** Calls `handler` when a queue has got tasks; the function it returns ends that. */
+  onReady(handler: () => void): () => void;
+  /** Calls `handler` with leases that were taken away. */
+  onRevoked(handler: (tokens: string[]) => void): () => void;
+}
+
+export interface PoolLimits {
+  /** Of the resolved input, as JSON. */
+  maxInputBytes: number;
+  /** Of the result, as JSON. */
+  maxResultBytes: number;
+  /** Heap of one thread. */
+  memoryMb: number;
+  /** From the abort of a task's signal to the end of its thread. */
+  graceMs: number;
+  /** A thread that starts nothing for so long, although tasks wait in it, is blocked by what an ended task left. */
+  stallMs: number;
+}
+
+export const poolLimits: PoolLimits = {
+  maxInputBytes: 64 * 1024 * 1024,
+  maxResultBytes: 4 * 1024 * 1024,
+  memoryMb: 512,
+  graceMs: 1_000,
+  stallMs: 5_000,
+};
+
+export interface PoolOptions {
+  threads: number;
+  /** By name, or as `listAlgorithms` gives them. */
+  algorithms: ReadonlyMap<string, string> | readonly AlgorithmFile[];
+  tasks: TaskSource;
+  clock: Clock;
+  /** What modules print. */
+  log: (line: LogLine) => void;
+  /** Names the threads. */
+  worker: string;
+  limits?: Partial<PoolLimits>;
+  leaseMs?: number;
+  /** Trouble that the pool gets over by itself, for the operator. */
+  onError?: (error: unknown, during: string) => void;
+}
+
+export interface PoolStats {
+  /** Threads that can run tasks. */
+  threads: number;
+  /** Of them, how many have one in hand. */
+  busy: number;
+  /** Tasks that were acquired and not yet started. */
+  waiting: number;
+  /** Outcomes that the source has not taken yet. */
+  unsettled: number;
+}
+
+/** Runs the tasks of modules in worker threads, under leases that it keeps. */
+export interface Pool {
+  /** Throws where the threads' code has not been built. */
+  start(): void;
+  /**
+   * Stops acquiring, gives back what has not started, waits up to `deadlineMs` for what has, then stops that too
+   * (reported as `expired`, for its retry policy to decide) and settles everything. Answers how many outcomes the
+   * source did not take within 10 s.
+   */
+  stop(deadlineMs: number): Promise<{ unsettled: number }>;
+  stats(): PoolStats;
+  /** False before the start, once stopping, and when its threads or its loop fail for good. */
+  alive(): boolean;
+}
+
+/** Nothing runs, and no thread exists, before `start`. */
+export function createPool(options: PoolOptions): Pool {
+  return new Scheduler(options, { ...poolLimits, ...options.limits });
+}

@@ -1,0 +1,271 @@
+import { type Client, createClient } from 'graphql-ws';
+import { expect, onTestFinished, test } from 'vitest';
+import { WebSocket } from 'ws';
+import { CursorError } from '../../src/feed.js';
+import { job } from '../support/api.js';
+import { VirtualClock } from '../support/clock.js';
+import { serve, source } from '../support/http.js';
+
+const JOB = 'subscription { job(id: "x") { number } }';
+
+function client(port: number, connectionParams: Record<string, unknown> = {}): Client {
+  const made = createClient({
+    url: `ws://127.0.0.1:${port}/graphql`,
+    webSocketImpl: WebSocket,
+    connectionParams,
+    retryAttempts: 0,
+  });
+  onTestFinished(() => void made.dispose());
+  return made;
+}
+
+/** Everything one operation is told, and how it ended. */
+function follow(of: Client, query: string) {
+  const results: unknown[] = [];
+  let arrived: () => void = () => {};
+  const first = new Promise<void>((resolve) => {
+    arrived = resolve;
+  });
+  let stop: () => void = () => {};
+  const ended = new Promise<unknown>((resolve) => {
+    stop = of.subscribe(
+      { query },
+      {
+        next: (result) => {
+          results.push(result);
+          arrived();
+        },
+        error: resolve,
+        complete: () => resolve('complete'),
+      },
+    );
+  });
+  return { results, first, ended, stop: () => stop() };
+}
+
+test('a subscription is told each value and completes with its source', async () => {
+  const jobs = source<ReturnType<typeof job>>();
+  const { port } = await serve({ feed: { job: () => jobs.generator } });
+  const following = follow(client(port), JOB);
+  await jobs.pulled;
+  jobs.push(job(1));
+  await following.first;
+  jobs.end();
+  expect(await following.ended).toBe('complete');
+  expect(following.results).toEqual([{ data: { job: { number: 1 } } }]);
+});
+
+test('a client that completes ends the source at once, though no event comes', async () => {
+  const jobs = source<ReturnType<typeof job>>();
+  const { port } = await serve({ feed: { job: () => jobs.generator } });
+  const following = follow(client(port), JOB);
+  await jobs.pulled;
+  following.stop();
+  await jobs.returned;
+});
+
+test('a client that vanishes ends its sources', async () => {
+  const jobs = source<ReturnType<typeof job>>();
+  const { port } = await serve({ feed: { job: () => jobs.generator } });
+  const connected = client(port);
+  follow(connected, JOB);
+  await jobs.pulled;
+  connected.terminate();
+  await jobs.returned;
+});
+
+test('what hangs under an event is read anew for each', async () => {
+  const { port } = await serve({
+    feed: {
+      job: async function* () {
+        yield job(1);
+        yield job(2);
+      },
+    },
+    store: {
+      nodes: async () => [],
+      jobEvents: async () => ({ events: [], through: 0, head: 0, tail: 0, ended: true }),
+    },
+  });
+  const following = follow(client(port), 'subscription { job(id: "x") { number nodes { name } } }');
+  expect(await following.ended).toBe('complete');
+  expect(following.results).toHaveLength(2);
+});
+
+test('queries and mutations run over the socket too', async () => {
+  const { port } = await serve({ store: { job: async () => job(3) } });
+  const following = follow(client(port), '{ job(id: "x") { number } }');
+  await following.ended;
+  expect(following.results).toEqual([{ data: { job: { number: 3 } } }]);
+});
+
+test.each([
+  ['{', 'GRAPHQL_PARSE_FAILED'],
+  ['{ nothing }', 'GRAPHQL_VALIDATION_FAILED'],
+  [`${'{ a '.repeat(10_000)}`, 'LIMIT_REACHED'],
+])('a bad document (%.20s) fails alone: the socket and its other operations go on', async (query, code) => {
+  const jobs = source<ReturnType<typeof job>>();
+  const { port } = await serve({ feed: { job: () => jobs.generator } });
+  const connected = client(port);
+  const good = follow(connected, JOB);
+  await jobs.pulled;
+  const errors = await follow(connected, query).ended;
+  expect(errors).toMatchObject([{ extensions: { code } }]);
+  expect(JSON.stringify(errors)).not.toContain('"http"');
+  jobs.push(job(1));
+  await good.first;
+});
+
+test('cursor trouble is an error with its code and the oldest good cursor', async () => {
+  const { port } = await serve({
+    feed: {
+      // biome-ignore lint/correctness/useYield: it fails before the first event.
+      events: async function* () {
+        throw new CursorError('CURSOR_EXPIRED', 'gone', 'c-20');
+      },
+    },
+  });
+  const errors = await follow(client(port), 'subscription { events { id } }').ended;
+  expect(errors).toMatchObject([{ message: 'gone', extensions: { code: 'CURSOR_EXPIRED', oldest: 'c-20' } }]);
+});
+
+test('an unexpected failure of a source is masked', async () => {
+  const { port, log } = await serve({
+    feed: {
+      job: async function* () {
+        yield job(1);
+        throw new Error('geheim');
+      },
+    },
+  });
+  const errors = await follow(client(port), JOB).ended;
+  expect(errors).toMatchObject([{ message: 'Unexpected error.', extensions: { code: 'INTERNAL' } }]);
+  expect(JSON.stringify(errors)).not.toContain('geheim');
+  expect(log.lines).toContainEqual(expect.objectContaining({ level: 'error' }));
+});
+
+const withKeys = { hasApiKeys: async () => true, apiKeyByHash: async () => null };
+
+test('without a good key the socket is closed with 4401 after ConnectionInit', async () => {
+  const { port } = await serve({ store: withKeys });
+  for (const params of [
+    {},
+    { authorization: 'Bearer wrong' },
+    { Authorization: 'Bearer wrong' },
+    { authorization: 7 },
+  ]) {
+    expect(await follow(client(port, params), JOB).ended).toMatchObject({
+      code: 4401,
+      reason: 'Unauthorized',
+    });
+  }
+});
+
+test('a key may come in the connection parameters or with the upgrade', async () => {
+  const { port } = await serve({
+    store: {
+      hasApiKeys: async () => true,
+      apiKeyByHash: async () => ({
+        id: 'key_1',
+        accountId: 'acc_1',
+        name: 'ci',
+        prefix: 'crl',
+        scopes: ['READ'],
+        expiresAt: null,
+        lastUsedAt: null,
+        createdAt: 0,
+      }),
+    },
+  });
+  const query = '{ viewer { scopes } }';
+  const byParams = follow(client(port, { Authorization: 'Bearer good' }), query);
+  await byParams.ended;
+  class WithHeader extends WebSocket {
+    constructor(url: string, protocols: string) {
+      super(url, protocols, { headers: { authorization: 'Bearer good' } });
+    }
+  }
+  const other = createClient({
+    url: `ws://127.0.0.1:${port}/graphql`,
+    webSocketImpl: WithHeader,
+    retryAttempts: 0,
+  });
+  onTestFinished(() => void other.dispose());
+  const byHeader = follow(other, query);
+  await byHeader.ended;
+  for (const { results } of [byParams, byHeader])
+    expect(results).toEqual([{ data: { viewer: { scopes: ['READ'] } } }]);
+});
+
+/** The status an upgrade was refused with, or the code a socket was closed with. */
+function outcome(port: number, path: string, headers: Record<string, string>): Promise<number> {
+  const socket = new WebSocket(`ws://127.0.0.1:${port}${path}`, 'graphql-transport-ws', { headers });
+  return new Promise((resolve) => {
+    socket.on('unexpected-response', (_request, response) => {
+      response.resume();
+      resolve(response.statusCode ?? 0);
+    });
+    socket.on('close', (code) => resolve(code));
+    socket.on('error', () => {});
+    socket.on('open', () => socket.close(1000));
+  });
+}
+
+test('upgrades are checked like requests', async () => {
+  const { port, server } = await serve();
+  expect(await outcome(port, '/graphql', {})).toBe(1000);
+  expect(await outcome(port, '/graphql', { origin: `http://127.0.0.1:${port}` })).toBe(1000);
+  expect(await outcome(port, '/graphql', { origin: 'https://evil.example' })).toBe(403);
+  expect(await outcome(port, '/graphql', { host: 'evil.example' })).toBe(403);
+  expect(await outcome(port, '/graphql', { 'x-forwarded-for': '10.0.0.1' })).toBe(403);
+  expect(await outcome(port, '/other', {})).toBe(404);
+  server.drain();
+  expect(await outcome(port, '/graphql', {})).toBe(503);
+});
+
+test('a message above the limit closes the socket with 1009', async () => {
+  const { port } = await serve({}, { maxBodyBytes: 1_000 });
+  const socket = new WebSocket(`ws://127.0.0.1:${port}/graphql`, 'graphql-transport-ws');
+  const code = new Promise((resolve) => socket.on('close', resolve));
+  socket.on('open', () => socket.send(JSON.stringify({ type: 'ping', payload: { pad: 'x'.repeat(2_000) } })));
+  expect(await code).toBe(1009);
+});
+
+test('while draining a new operation is refused and the running one goes on', async () => {
+  const jobs = source<ReturnType<typeof job>>();
+  const { port, server } = await serve({ feed: { job: () => jobs.generator } });
+  const connected = client(port);
+  const running = follow(connected, JOB);
+  await jobs.pulled;
+  server.drain();
+  expect(await follow(connected, '{ __typename }').ended).toMatchObject([
+    { extensions: { code: 'UNAVAILABLE' } },
+  ]);
+  jobs.push(job(1));
+  await running.first;
+});
+
+test('close ends sockets with 1001 and their sources', async () => {
+  const jobs = source<ReturnType<typeof job>>();
+  const { port, server } = await serve({ feed: { job: () => jobs.generator } });
+  const running = follow(client(port), JOB);
+  await jobs.pulled;
+  await server.close(5_000);
+  expect(await running.ended).toMatchObject({ code: 1001 });
+  await jobs.returned;
+});
+
+test('a socket that does not answer a ping until the next is ended', async () => {
+  const clock = new VirtualClock();
+  const { port } = await serve({ clock });
+  const socket = new WebSocket(`ws://127.0.0.1:${port}/graphql`, 'graphql-transport-ws', { autoPong: false });
+  await new Promise((resolve) => socket.once('open', resolve));
+  const closed = new Promise((resolve) => socket.once('close', resolve));
+  const pinged = new Promise((resolve) => socket.once('ping', resolve));
+  socket.send('{"type":"connection_init"}');
+  await new Promise((resolve) => socket.once('message', resolve));
+  await clock.advance(12_000);
+  await pinged;
+  await clock.advance(12_000);
+  expect(await closed).toBe(1006);
+});

@@ -1,0 +1,3 @@
+export function start({ input: [code] }) {
+  process.exit(code);
+}

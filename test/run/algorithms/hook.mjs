@@ -1,0 +1,6 @@
+export const start = () => 'started';
+
+export async function exit() {
+  await null;
+  console.log('exit was called');
+}

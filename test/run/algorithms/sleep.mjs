@@ -1,0 +1,5 @@
+export async function start({ input: [ms] }) {
+  globalThis.anotherRuns = true;
+  await new Promise((resolve) => setTimeout(resolve, ms));
+  return ms;
+}
