@@ -125,18 +125,20 @@ export function feedOf(db: Handle): Feed {
       const rows = db
         .prepare(
           `select ${EVENT_COLUMNS} from events e join jobs j on j.key = e.job
-           where e.job = @job and e.position > @after order by e.position limit @limit`,
+           where e.job = @job and e.position > @after
+             and (@types is null or e.type in (select value from json_each(@types)))
+           order by e.position limit @limit`,
         )
-        .all({ job: job.key, after, limit }) as EventRow[];
-      const through = rows.at(-1)?.position ?? after;
-      const events = rows.map((row) => eventOf(accountId, row));
+        .all({
+          job: job.key,
+          after,
+          limit,
+          types: types === null ? null : JSON.stringify(types),
+        }) as EventRow[];
+      // A page that is not full has looked at everything there was.
+      const through = rows.length === limit ? rows.at(-1)!.position : Math.max(after, job.position);
       const ended = isEnded(job.status as JobStatus) && through >= job.position;
-      return {
-        events: types === null ? events : events.filter((event) => types.includes(event.type)),
-        through,
-        ended,
-        ...bounds(account),
-      };
+      return { events: rows.map((row) => eventOf(accountId, row)), through, ended, ...bounds(account) };
     },
     async event(accountId, id) {
       const account = accountKey(db, accountId);

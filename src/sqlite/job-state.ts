@@ -119,7 +119,7 @@ export function loadState(db: Handle, uuid: string, outcomes: readonly Outcome[]
   }
   if (outcomes.some(mayEndEarly)) {
     for (const task of db
-      .prepare('select * from tasks where job = ? and token is not null')
+      .prepare('select * from tasks indexed by tasks_leased_job where job = ? and token is not null')
       .all(row.key) as TaskSqlRow[])
       add(task);
   }

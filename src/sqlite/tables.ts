@@ -322,6 +322,7 @@ export const lanes = sqliteTable(
   },
   (t) => [
     uniqueIndex('lanes_place').on(t.target, t.job, t.solo),
+    index('lanes_url').on(t.url),
     index('lanes_due').on(t.url, t.dueAt).where(sql`due_at is not null and token is null`),
     index('lanes_leased').on(t.url, t.leaseExpiresAt).where(sql`token is not null`),
     index('lanes_waiting').on(t.waitsFor).where(sql`waits_for is not null`),

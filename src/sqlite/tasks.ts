@@ -183,12 +183,16 @@ export function tasksOf(db: Handle, commits: GroupCommit, ids: Ids): Tasks {
   };
 }
 
-/** Leases the next tasks of one job: the rows leave the index of ready ones, so that no claim steps over them. */
+/**
+ * Leases the next tasks of one job: the rows leave the index of ready ones, so that no claim steps over them. Left to
+ * itself, SQLite takes the primary key for its order, and steps over everything that is done.
+ */
 function leaseTasks(db: Handle, turn: Turn, limit: number, claim: Claim, secret: string): TaskSqlRow[] {
   const uuid = (db.prepare('select uuid from jobs where key = ?').get(turn.job) as { uuid: string }).uuid;
   const rows = db
     .prepare(
-      `select * from tasks where job = ? and queue = ? and status = 'READY' and token is null order by node, item limit ?`,
+      `select * from tasks indexed by tasks_ready where job = ? and queue = ? and status = 'READY' and token is null
+       order by node, item limit ?`,
     )
     .all(turn.job, turn.queue, limit) as TaskSqlRow[];
   const lease = db.prepare(

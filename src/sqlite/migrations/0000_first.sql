@@ -169,6 +169,7 @@ CREATE TABLE `lanes` (
 );
 --> statement-breakpoint
 CREATE UNIQUE INDEX `lanes_place` ON `lanes` (`target`,`job`,`solo`);--> statement-breakpoint
+CREATE INDEX `lanes_url` ON `lanes` (`url`);--> statement-breakpoint
 CREATE INDEX `lanes_due` ON `lanes` (`url`,`due_at`) WHERE due_at is not null and token is null;--> statement-breakpoint
 CREATE INDEX `lanes_leased` ON `lanes` (`url`,`lease_expires_at`) WHERE token is not null;--> statement-breakpoint
 CREATE INDEX `lanes_waiting` ON `lanes` (`waits_for`) WHERE waits_for is not null;--> statement-breakpoint
