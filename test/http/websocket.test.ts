@@ -2,7 +2,7 @@ import { type Client, createClient } from 'graphql-ws';
 import { expect, onTestFinished, test } from 'vitest';
 import { WebSocket } from 'ws';
 import { CursorError } from '../../src/feed.js';
-import { job } from '../support/api.js';
+import { event, job } from '../support/api.js';
 import { VirtualClock } from '../support/clock.js';
 import { serve, source } from '../support/http.js';
 
@@ -75,21 +75,24 @@ test('a client that vanishes ends its sources', async () => {
 });
 
 test('what hangs under an event is read anew for each', async () => {
+  let reads = 0;
   const { port } = await serve({
     feed: {
-      job: async function* () {
-        yield job(1);
-        yield job(2);
+      jobEvents: async function* () {
+        yield event(1);
+        yield event(2);
       },
     },
-    store: {
-      nodes: async () => [],
-      jobEvents: async () => ({ events: [], through: 0, head: 0, tail: 0, ended: true }),
-    },
+    // The same job twice: a loader that outlived the first event would answer the second.
+    store: { job: async () => job(1, { number: ++reads }) },
   });
-  const following = follow(client(port), 'subscription { job(id: "x") { number nodes { name } } }');
+  const query = 'subscription { jobEvents(jobId: "x") { sequence job { number } } }';
+  const following = follow(client(port), query);
   expect(await following.ended).toBe('complete');
-  expect(following.results).toHaveLength(2);
+  expect(following.results).toEqual([
+    { data: { jobEvents: { sequence: 1, job: { number: 1 } } } },
+    { data: { jobEvents: { sequence: 2, job: { number: 2 } } } },
+  ]);
 });
 
 test('queries and mutations run over the socket too', async () => {
@@ -139,7 +142,9 @@ test('an unexpected failure of a source is masked', async () => {
     },
   });
   const errors = await follow(client(port), JOB).ended;
-  expect(errors).toMatchObject([{ message: 'Unexpected error.', extensions: { code: 'INTERNAL' } }]);
+  expect(errors).toMatchObject([
+    { message: 'Unexpected error.', extensions: { code: 'INTERNAL', requestId: expect.any(String) } },
+  ]);
   expect(JSON.stringify(errors)).not.toContain('geheim');
   expect(log.lines).toContainEqual(expect.objectContaining({ level: 'error' }));
 });

@@ -78,30 +78,33 @@ export function post(url: string, query: string, headers: Record<string, string>
   });
 }
 
+/** A promise and the function that keeps it. */
+export function later<T>(): { promise: Promise<T>; resolve: (value: T) => void } {
+  let resolve: (value: T) => void = () => {};
+  const promise = new Promise<T>((keep) => {
+    resolve = keep;
+  });
+  return { promise, resolve };
+}
+
 /** A source of events that a test feeds by hand, and that tells when its reader has left. */
 export function source<T>() {
   const waiting: ((step: IteratorResult<T, undefined>) => void)[] = [];
   const ready: T[] = [];
-  let left: () => void = () => {};
-  let asked: () => void = () => {};
+  const left = later<void>();
+  const asked = later<void>();
   let pulls = 0;
-  const returned = new Promise<void>((resolve) => {
-    left = resolve;
-  });
-  const pulled = new Promise<void>((resolve) => {
-    asked = resolve;
-  });
   const generator: AsyncGenerator<T> = {
     next: () =>
       new Promise((resolve) => {
         pulls++;
-        asked();
+        asked.resolve();
         const value = ready.shift();
         if (value !== undefined) resolve({ done: false, value });
         else waiting.push(resolve);
       }),
     return: async () => {
-      left();
+      left.resolve();
       for (const resolve of waiting) resolve({ done: true, value: undefined });
       return { done: true, value: undefined };
     },
@@ -115,9 +118,9 @@ export function source<T>() {
   return {
     generator,
     /** Resolves when the reader has asked for its first value. */
-    pulled,
+    pulled: asked.promise,
     /** Resolves when the reader has ended the source. */
-    returned,
+    returned: left.promise,
     pulls: () => pulls,
     push(value: T) {
       const resolve = waiting.shift();

@@ -1,0 +1,83 @@
+import DataLoader from 'dataloader';
+import type { Account, ApiKey, Scope } from '../src/account.js';
+import type { Delivery } from '../src/delivery.js';
+import type { Engine } from '../src/engine/engine.js';
+import type { LoggedEvent } from '../src/event.js';
+import type { Job } from '../src/job.js';
+import type { Store } from '../src/store.js';
+import type { Webhook } from '../src/webhook.js';
+
+/** Who asks: an account, and what the key in use may do. */
+export interface Viewer {
+  account: Account;
+  /** Null on a server without keys. */
+  apiKey: ApiKey | null;
+  scopes: readonly Scope[];
+}
+
+/** Rows that many fields of one answer point at, each read once. Null: gone, or another account's. */
+export interface Loaders {
+  job: DataLoader<string, Job | null>;
+  webhook: DataLoader<string, Webhook | null>;
+  delivery: DataLoader<string, Delivery | null>;
+  /** By position. */
+  event: DataLoader<number, LoggedEvent | null>;
+}
+
+/** What every resolver is handed; made anew for each operation. */
+export interface Context {
+  viewer: Viewer;
+  engine: Engine;
+  store: Store;
+  loaders: Loaders;
+  requestId: string;
+  /** Milliseconds since 1970. */
+  now(): number;
+}
+
+export function createContext(parts: Omit<Context, 'loaders'>): Context {
+  return { ...parts, loaders: loadersOf(parts) };
+}
+
+function loadersOf({ viewer, store, now }: Pick<Context, 'viewer' | 'store' | 'now'>): Loaders {
+  const { id } = viewer.account;
+  return {
+    job: once((key) => store.job(id, key)),
+    webhook: once((key) => store.webhook(id, key)),
+    delivery: once((key) => store.delivery(id, key, now())),
+    event: once(async (position) => {
+      const { events } = await store.events(id, {}, position - 1, 1);
+      return events[0]?.position === position ? events[0] : null;
+    }),
+  };
+}
+
+/** The store reads one row at a time, so what is saved is reading the same row twice. */
+function once<K, V>(load: (key: K) => Promise<V>): DataLoader<K, V> {
+  return new DataLoader((keys) => Promise.all(keys.map((key) => load(key).catch(asError))));
+}
+
+/** A loader wants failures as values: one bad row must not fail its neighbours. */
+function asError(thrown: unknown): Error {
+  return thrown instanceof Error ? thrown : new Error(String(thrown));
+}
+
+/**
+ * A subscription has one context for its whole life, but what hangs under an event is as of now: every event gets
+ * fresh loaders. Nothing is buffered, and `return` reaches the source at once, also while `next` waits: an async
+ * generator function around it would queue `return` behind the next event.
+ */
+export function live<T>(context: Context, source: AsyncGenerator<T>): AsyncIterableIterator<T> {
+  return {
+    async next() {
+      const step = await source.next();
+      context.loaders = loadersOf(context);
+      return step;
+    },
+    return: () => source.return(undefined),
+    throw: (error) => source.throw(error),
+    [Symbol.asyncIterator]() {
+      return this;
+    },
+  };
+}

@@ -1,0 +1,118 @@
+import { resolveInput } from '../src/reference.js';
+import { batchId, type TaskStatus } from '../src/task.js';
+import { apiError } from './api-error.js';
+import { builder } from './builder.js';
+import { described } from './enum.js';
+import { JobErrorRef } from './progress.js';
+import { JobRef, TaskRef } from './refs.js';
+
+export const TaskStatusEnum = builder.enumType('TaskStatus', {
+  description: 'Where a task stands.',
+  values: described<TaskStatus>({
+    WAITING: 'Waits for its node, or for the time of its next attempt.',
+    READY: 'Can be leased.',
+    ACTIVE: 'Under lease.',
+    SUCCEEDED: 'Ended well.',
+    FAILED: 'Ended by an error, with no attempt left.',
+    SKIPPED: 'Its node had nothing to do.',
+    CANCELLED: 'The job ended before it did.',
+  }),
+});
+
+builder.node(TaskRef, {
+  description: 'One execution unit of a node: one item of its batch, or the node itself.',
+  id: { resolve: (task) => task.id },
+  loadOne: (id, { store, viewer }) => store.task(viewer.account.id, id),
+  fields: (t) => ({
+    job: t.field({
+      type: JobRef,
+      description: 'The job it belongs to.',
+      resolve: async ({ jobId }, _args, { loaders }) => {
+        const job = await loaders.job.load(jobId);
+        if (!job) throw apiError('NOT_FOUND', `the job "${jobId}" is gone`);
+        return job;
+      },
+    }),
+    nodeName: t.exposeString('nodeName', { description: 'The node it is of.' }),
+    algorithmName: t.exposeString('algorithmName', { description: 'The algorithm it runs.' }),
+    batchIndex: t.int({
+      nullable: true,
+      description: 'Its item in the batch, from 1; null outside a batch.',
+      resolve: ({ item }) => (item === 0 ? null : item),
+    }),
+    batchId: t.string({
+      nullable: true,
+      description: '"<node>#<item>", such as "green#1"; null outside a batch.',
+      resolve: ({ nodeName, item }) => batchId(nodeName, item),
+    }),
+    status: t.expose('status', { type: TaskStatusEnum, description: 'Where it stands.' }),
+    attempt: t.exposeInt('attempt', { description: 'How many times it has been started: 0, 1, 2, …' }),
+    input: t.field({
+      type: 'JSON',
+      nullable: true,
+      description:
+        'What the algorithm gets: an array, with references resolved; null where it is not known yet.',
+      resolve: async ({ id }, _args, { store, viewer }) => {
+        const source = await store.inputSource(viewer.account.id, id);
+        return source && resolveInput(source);
+      },
+    }),
+    result: t.field({
+      type: 'JSON',
+      nullable: true,
+      description: 'What the algorithm returned; null where it has not succeeded, or returned null.',
+      resolve: async ({ id, status }, _args, { store, viewer }) => {
+        if (status !== 'SUCCEEDED') return null;
+        const text = await store.taskResult(viewer.account.id, id);
+        return text === null ? null : (JSON.parse(text) as unknown);
+      },
+    }),
+    error: t.field({
+      type: JobErrorRef,
+      nullable: true,
+      description: 'Why its last attempt failed; null where it did not.',
+      resolve: ({ error, nodeName, id }) => error && { ...error, nodeName, taskId: id },
+    }),
+    percent: t.exposeFloat('percent', {
+      nullable: true,
+      description: 'As the algorithm reported it, 0 to 100; null where it did not.',
+    }),
+    worker: t.exposeString('worker', {
+      nullable: true,
+      description: 'Who holds, or last held, its lease; null: nobody yet.',
+    }),
+    leaseExpiresAt: t.expose('leaseExpiresAt', {
+      type: 'DateTime',
+      nullable: true,
+      description: 'When its lease ends unless it is extended; null where it has none.',
+    }),
+    queuedAt: t.expose('queuedAt', {
+      type: 'DateTime',
+      nullable: true,
+      description: 'When it was made.',
+    }),
+    startedAt: t.expose('startedAt', {
+      type: 'DateTime',
+      nullable: true,
+      description: 'When its current or last attempt started; null: not yet.',
+    }),
+    finishedAt: t.expose('finishedAt', {
+      type: 'DateTime',
+      nullable: true,
+      description: 'When it ended; null: not yet.',
+    }),
+  }),
+});
+
+export const TaskConnection = builder.connectionObject(
+  { type: TaskRef, name: 'TaskConnection', description: 'A page of tasks.' },
+  { name: 'TaskEdge', description: 'A task and its place.' },
+);
+
+export const TaskFilterInput = builder.inputType('TaskFilter', {
+  description: 'Which tasks: those that match every field given.',
+  fields: (t) => ({
+    statuses: t.field({ type: [TaskStatusEnum], description: 'In one of these states.' }),
+    nodeNames: t.stringList({ description: 'Of one of these nodes.' }),
+  }),
+});

@@ -1,0 +1,49 @@
+import { createHash } from 'node:crypto';
+import type { Viewer } from '../../schema/context.js';
+import { scopes } from '../account.js';
+import type { Clock } from '../clock.js';
+import type { Store } from '../store.js';
+import type { Refusal } from './refusal.js';
+
+export interface Auth {
+  /** Whether the installation has no key: then none is asked for, and browsers are watched more closely. */
+  keyless(): Promise<boolean>;
+  /** Who presents these credentials ("Bearer <key>"); null: nobody who may come in. */
+  viewerOf(authorization: string | undefined): Promise<Viewer | null>;
+}
+
+export const UNAUTHENTICATED: Refusal = {
+  status: 401,
+  code: 'UNAUTHENTICATED',
+  message: 'an API key is needed: send the header "Authorization: Bearer <key>" with a key that is valid',
+  headers: { 'www-authenticate': 'Bearer' },
+};
+
+/** `defaultAccountId` is whose server it is as long as there is no key. */
+export function createAuth({
+  store,
+  clock,
+  defaultAccountId,
+}: {
+  store: Pick<Store, 'account' | 'apiKeyByHash' | 'hasApiKeys'>;
+  clock: Clock;
+  defaultAccountId: string;
+}): Auth {
+  const keyless = async () => !(await store.hasApiKeys());
+  return {
+    keyless,
+    async viewerOf(authorization) {
+      if (await keyless()) {
+        const account = await store.account(defaultAccountId);
+        if (!account) throw new Error(`the default account ${defaultAccountId} is missing`);
+        return { account, apiKey: null, scopes };
+      }
+      const key = /^Bearer +(\S{1,200}) *$/i.exec(authorization ?? '')?.[1];
+      if (key === undefined) return null;
+      // Keys are long and random, so one round of SHA-256 keeps them safe, and finding by it leaks no time.
+      const apiKey = await store.apiKeyByHash(createHash('sha256').update(key).digest('hex'), clock.now());
+      const account = apiKey && (await store.account(apiKey.accountId));
+      return apiKey && account ? { account, apiKey, scopes: apiKey.scopes } : null;
+    },
+  };
+}

@@ -1,0 +1,79 @@
+import type { ExecutionResult } from 'graphql';
+import { GraphQLError } from 'graphql';
+import type { Plugin } from 'graphql-yoga';
+import { publicError } from '../../schema/api-error.js';
+import type { Context } from '../../schema/context.js';
+import type { Log } from '../log.js';
+
+const UNEXPECTED = 'Unexpected error.';
+
+/** What the caller may see of whatever was thrown. Bugs are logged whole and shown as a request id. */
+export function maskError(thrown: unknown, requestId: string | null, log: Log): GraphQLError {
+  const known = publicError(thrown);
+  const place: Place = thrown instanceof GraphQLError ? placeOf(thrown) : {};
+  if (known) {
+    const extensions = { code: 'BAD_USER_INPUT', ...known.extensions };
+    return new GraphQLError(known.message, { ...placeOf(known), ...place, extensions });
+  }
+  const cause = thrown instanceof GraphQLError ? thrown.originalError : thrown;
+  log.error({ err: cause, requestId, path: place.path }, 'unexpected error');
+  return new GraphQLError(UNEXPECTED, {
+    ...place,
+    extensions: { code: 'INTERNAL', ...(requestId !== null && { requestId }) },
+  });
+}
+
+interface Place {
+  nodes?: NonNullable<GraphQLError['nodes']>;
+  path?: NonNullable<GraphQLError['path']>;
+}
+
+function placeOf({ nodes, path }: GraphQLError): Place {
+  return { ...(nodes && { nodes }), ...(path && { path }) };
+}
+
+/** Masks what operations answer, the same for HTTP, server-sent events and WebSocket. */
+export function useMasking(log: Log): Plugin {
+  const masked = <R extends ExecutionResult>(result: R, requestId: string): R => {
+    if (!result.errors) return result;
+    const errors = result.errors.map((error) => maskError(error, requestId, log));
+    // Without `data` nothing was executed: the variables or the operation's name were wrong.
+    if (!('data' in result)) {
+      for (const error of errors) Object.assign(error.extensions, { http: { spec: true, status: 400 } });
+    }
+    return { ...result, errors };
+  };
+  return {
+    onExecute({ context }) {
+      const { requestId } = context as unknown as Context;
+      return {
+        onExecuteDone({ result, setResult }) {
+          setResult(masked(result as ExecutionResult, requestId));
+        },
+      };
+    },
+    onSubscribe({ args }) {
+      const { requestId } = args.contextValue as unknown as Context;
+      return {
+        onSubscribeResult({ result, setResult }) {
+          if (!(Symbol.asyncIterator in result)) {
+            setResult(masked(result, requestId));
+            return undefined;
+          }
+          return { onNext: (next) => next.setResult(masked(next.result as ExecutionResult, requestId)) };
+        },
+        onSubscribeError({ error, setError }) {
+          setError(maskError(error, requestId, log));
+        },
+      };
+    },
+    // What was thrown outside of an operation was masked without knowing the request.
+    onResultProcess({ result, serverContext }) {
+      if (!('errors' in result)) return;
+      const { requestId } = serverContext as unknown as { requestId: string };
+      for (const { extensions } of result.errors ?? []) {
+        if (extensions?.['code'] === 'INTERNAL') extensions['requestId'] ??= requestId;
+      }
+    },
+  };
+}

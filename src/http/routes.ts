@@ -1,0 +1,43 @@
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import { getRequestListener, type HttpBindings } from '@hono/node-server';
+import { Hono } from 'hono';
+import type { Log } from '../log.js';
+import { type Refusal, refusalBody } from './refusal.js';
+
+export interface RouteOptions {
+  /** Why the server is not ready; empty: it is. */
+  ready(): Promise<string[]>;
+  log: Log;
+}
+
+/** Everything beside /graphql. */
+export function createRoutes({ ready, log }: RouteOptions): Hono<{ Bindings: HttpBindings }> {
+  const app = new Hono<{ Bindings: HttpBindings }>();
+  app.get('/healthz', (c) => c.json({ status: 'ok' }));
+  app.get('/readyz', async (c) => {
+    const reasons = await ready();
+    return reasons.length === 0 ? c.json({ status: 'ready' }) : c.json({ status: 'not ready', reasons }, 503);
+  });
+  app.notFound((c) => refuse(404, 'NOT_FOUND', `there is no ${c.req.method} ${c.req.path.slice(0, 200)}`));
+  app.onError((error, c) => {
+    const requestId = c.env.outgoing.getHeader('x-request-id');
+    log.error({ err: error, requestId }, 'unexpected error');
+    return refuse(500, 'INTERNAL', 'Unexpected error.', { requestId });
+  });
+  return app;
+}
+
+export type Listener = (request: IncomingMessage, response: ServerResponse) => Promise<void>;
+
+export function routeListener(app: Hono<{ Bindings: HttpBindings }>): Listener {
+  return getRequestListener((request, env) => app.fetch(request, env as HttpBindings), {
+    overrideGlobalObjects: false,
+  });
+}
+
+function refuse(status: number, code: Refusal['code'], message: string, extensions?: object): Response {
+  return new Response(refusalBody({ status, code, message }, extensions), {
+    status,
+    headers: { 'content-type': 'application/json; charset=utf-8' },
+  });
+}

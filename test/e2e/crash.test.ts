@@ -1,0 +1,179 @@
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { freePort, MAIN, ServerProcess } from '../support/process.js';
+import { startReceiver, type TestReceiver } from '../support/receiver.js';
+import { ALGORITHMS } from '../support/world.js';
+
+const heavy = process.env['CARILLON_TEST_HEAVY'] === '1';
+const KILLS = heavy ? 30 : 3;
+const JOBS = 50;
+/** Each task takes so long that the jobs are still running when the last kill comes. */
+const TASK_MS = heavy ? 250 : 25;
+
+const diamond = (number: number) => ({
+  name: 'diamond',
+  externalId: `job-${number}`,
+  nodes: [
+    { nodeName: 'top', algorithmName: 'list', input: [4] },
+    { nodeName: 'left', algorithmName: 'nap', input: [TASK_MS, '#@top'] },
+    { nodeName: 'right', algorithmName: 'nap', input: [TASK_MS, '@top'] },
+    { nodeName: 'bottom', algorithmName: 'echo', input: ['@left', '@right'] },
+  ],
+});
+
+interface Event {
+  id: string;
+  type: string;
+  sequence: number | null;
+  jobId: string | null;
+}
+
+describe('a server that is killed', () => {
+  let folder: string;
+  let port: number;
+  let server: ServerProcess;
+  let receiver: TestReceiver;
+  const url = () => `http://127.0.0.1:${port}`;
+
+  beforeEach(async () => {
+    folder = await mkdtemp(join(tmpdir(), 'carillon-crash-'));
+    port = await freePort();
+    receiver = await startReceiver();
+    await start();
+  });
+  afterEach(async () => {
+    await server.kill('SIGKILL');
+    await receiver.close();
+    await rm(folder, { recursive: true, force: true });
+  });
+
+  async function start(): Promise<void> {
+    server = ServerProcess.spawn(MAIN, [], {
+      PORT: String(port),
+      CARILLON_DATA_DIR: folder,
+      CARILLON_ALGORITHMS_DIR: ALGORITHMS,
+      CARILLON_WORKER_THREADS: '2',
+      CARILLON_WEBHOOK_ALLOW_CIDRS: '127.0.0.0/8',
+      LOG_LEVEL: 'error',
+    });
+    await server.ready(url());
+  }
+
+  async function ask<T>(query: string, variables: object = {}): Promise<T> {
+    const response = await fetch(`${url()}/graphql`, {
+      method: 'POST',
+      headers: { 'content-type': 'application/json' },
+      body: JSON.stringify({ query, variables }),
+    });
+    const { data, errors } = (await response.json()) as { data: T; errors?: unknown };
+    if (errors) throw new Error(JSON.stringify(errors));
+    return data;
+  }
+
+  async function submit(number: number): Promise<string | null> {
+    const query = `mutation ($d: JSON!, $key: String) {
+      submitDescriptor(input: { descriptor: $d, idempotencyKey: $key }) { job { id } userErrors { message } } }`;
+    try {
+      const { submitDescriptor } = await ask<{ submitDescriptor: { job: { id: string } } }>(query, {
+        d: diamond(number),
+        key: `key-${number}`,
+      });
+      return submitDescriptor.job.id;
+    } catch {
+      return null;
+    }
+  }
+
+  async function allEvents(): Promise<Event[]> {
+    const events: Event[] = [];
+    let after: string | null = null;
+    for (;;) {
+      const {
+        events: page,
+      }: { events: { nodes: Event[]; pageInfo: { endCursor: string; hasNextPage: boolean } } } = await ask(
+        'query ($after: Cursor) { events(first: 100, after: $after) { nodes { id type sequence jobId } pageInfo { endCursor hasNextPage } } }',
+        { after },
+      );
+      events.push(...page.nodes);
+      after = page.pageInfo.endCursor;
+      if (!page.pageInfo.hasNextPage) return events;
+    }
+  }
+
+  async function open(): Promise<number> {
+    const { jobs } = await ask<{ jobs: { nodes: unknown[] } }>(
+      '{ jobs(filter: { statuses: [PENDING, ACTIVE] }, first: 100) { nodes { id } } }',
+    );
+    return jobs.nodes.length;
+  }
+
+  it(
+    `${KILLS} times, while ${JOBS} jobs run, loses nothing that it acknowledged, and everything ends`,
+    async () => {
+      const { registerWebhook } = await ask<{ registerWebhook: { webhook: { id: string } } }>(
+        'mutation ($url: URL!) { registerWebhook(input: { url: $url, events: [JOB_PENDING, JOB_ACTIVE, JOB_COMPLETED, JOB_FAILED, TASK_COMPLETED] }) { webhook { id } } }',
+        { url: receiver.url },
+      );
+      const acknowledged = new Map<number, string>();
+      const submitAll = async () => {
+        for (let number = 0; number < JOBS; number++) {
+          if (acknowledged.has(number)) continue;
+          const id = await submit(number);
+          if (id) acknowledged.set(number, id);
+        }
+      };
+      for (let kill = 0; kill < KILLS; kill++) {
+        const submitting = submitAll();
+        // Wherever it may be: submitting, expanding, running, settling, calling.
+        await new Promise((resolve) => setTimeout(resolve, 100 + Math.random() * 900));
+        await server.kill('SIGKILL');
+        await submitting;
+        await start();
+      }
+      await submitAll();
+      while ((await open()) > 0) await new Promise((resolve) => setTimeout(resolve, 100));
+
+      const { jobs } = await ask<{
+        jobs: {
+          nodes: {
+            id: string;
+            externalId: string;
+            status: string;
+            results: { nodes: { result: unknown }[] };
+          }[];
+        };
+      }>('{ jobs(first: 100) { nodes { id externalId status results { nodes { result } } } } }');
+      expect(new Set(jobs.nodes.map((job) => job.id))).toEqual(new Set(acknowledged.values()));
+      expect(jobs.nodes).toHaveLength(JOBS);
+      const completed = jobs.nodes.filter((job) => job.status === 'COMPLETED');
+      for (const job of completed)
+        expect(job.results.nodes).toEqual([{ result: [[TASK_MS, TASK_MS, TASK_MS, TASK_MS], TASK_MS] }]);
+      // A task that was running at three kills has used up its attempts; that takes bad luck, not a bug.
+      expect(completed.length).toBeGreaterThanOrEqual(JOBS - KILLS);
+
+      const events = await allEvents();
+      for (const id of acknowledged.values()) {
+        const sequences = events.filter((event) => event.jobId === id).map((event) => event.sequence);
+        expect(sequences).toEqual(sequences.map((_, index) => index + 1));
+      }
+      const positions = events.map((event) => Number.parseInt(event.id.split('_')[2]!, 36));
+      expect(positions).toEqual(positions.map((_, index) => index + 1));
+
+      const owed = events.filter((event) =>
+        ['JOB_PENDING', 'JOB_ACTIVE', 'JOB_COMPLETED', 'JOB_FAILED', 'TASK_COMPLETED'].includes(event.type),
+      );
+      const arrived = () => new Set(receiver.calls.map((call) => call.headers['webhook-id']));
+      while (!owed.every((event) => arrived().has(event.id)))
+        await new Promise((resolve) => setTimeout(resolve, 100));
+      const query =
+        'query ($id: ID!) { deliveries(filter: { webhookId: $id, statuses: [PENDING, IN_FLIGHT, RETRYING, HELD] }) { nodes { id } } }';
+      const pending = async () =>
+        (await ask<{ deliveries: { nodes: unknown[] } }>(query, { id: registerWebhook.webhook.id }))
+          .deliveries.nodes;
+      while ((await pending()).length > 0) await new Promise((resolve) => setTimeout(resolve, 100));
+    },
+    heavy ? 600_000 : 120_000,
+  );
+});

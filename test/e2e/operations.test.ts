@@ -1,0 +1,160 @@
+import { mkdtemp, rm } from 'node:fs/promises';
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { CLI, freePort, MAIN, ServerProcess } from '../support/process.js';
+import { ALGORITHMS } from '../support/world.js';
+
+describe('running a server', () => {
+  let folder: string;
+  const running: ServerProcess[] = [];
+  beforeEach(async () => {
+    folder = await mkdtemp(join(tmpdir(), 'carillon-operations-'));
+  });
+  afterEach(async () => {
+    for (const process of running.splice(0)) await process.kill('SIGKILL');
+    await rm(folder, { recursive: true, force: true });
+  });
+
+  const env = (more: Record<string, string> = {}) => ({
+    CARILLON_DATA_DIR: join(folder, 'data'),
+    CARILLON_ALGORITHMS_DIR: ALGORITHMS,
+    CARILLON_WORKER_THREADS: '1',
+    ...more,
+  });
+  const spawn = (file: string, args: string[] = [], more: Record<string, string> = {}) => {
+    const process = ServerProcess.spawn(file, args, env(more));
+    running.push(process);
+    return process;
+  };
+  async function started(more: Record<string, string> = {}) {
+    const port = String(await freePort());
+    const process = spawn(MAIN, [], { PORT: port, ...more });
+    await process.ready(`http://127.0.0.1:${port}`);
+    return { process, port, url: `http://127.0.0.1:${port}` };
+  }
+  const ask = (url: string, headers: Record<string, string> = {}) =>
+    fetch(`${url}/graphql`, {
+      method: 'POST',
+      headers: { 'content-type': 'application/json', ...headers },
+      body: JSON.stringify({ query: '{ viewer { scopes account { name } apiKey { name } } }' }),
+    });
+
+  it('refuses a port in use in one sentence', async () => {
+    const other = createServer().listen(0, '127.0.0.1');
+    await new Promise((resolve) => other.once('listening', resolve));
+    const port = String((other.address() as AddressInfo).port);
+    const { code, stderr } = await spawn(MAIN, [], { PORT: port }).finished();
+    other.close();
+    expect(code).toBe(1);
+    expect(stderr.trim().split('\n')).toHaveLength(1);
+    expect(stderr).toContain(`port ${port} is already in use`);
+  });
+
+  it('refuses a data folder that another server owns', async () => {
+    const first = await started();
+    const { code, stderr } = await spawn(MAIN, [], { PORT: '0' }).finished();
+    expect(code).toBe(1);
+    expect(stderr).toContain(`in use by process ${first.process.child.pid}`);
+  });
+
+  it('refuses settings it does not understand, all at once, with the value it got', async () => {
+    const { code, stderr } = await spawn(MAIN, [], {
+      PORT: '99999',
+      LOG_LEVEL: 'loud',
+      CARILLON_WEBHOOK_ALLOW_CIDRS: '10.0.0.0',
+    }).finished();
+    expect(code).toBe(1);
+    expect(stderr.trim().split('\n')).toHaveLength(3);
+    expect(stderr).toContain('PORT must be a whole number from 0 to 65535, got "99999"');
+    expect(stderr).toContain('LOG_LEVEL must be one of');
+  });
+
+  it('refuses to serve others without a key', async () => {
+    const { code, stderr } = await spawn(MAIN, [], { PORT: '0', CARILLON_HOST: '0.0.0.0' }).finished();
+    expect(code).toBe(1);
+    expect(stderr).toContain('carillon key create');
+  });
+
+  it('asks for a key as soon as one was made beside it, and knows its scopes', async () => {
+    const { url } = await started();
+    expect((await ask(url)).status).toBe(200);
+    const made = await spawn(CLI, [
+      'key',
+      'create',
+      '--account',
+      'acme',
+      '--scope',
+      'READ',
+      '--name',
+      'reader',
+    ]).finished();
+    expect(made.code).toBe(0);
+    const key = made.stdout.trim();
+    expect(key).toMatch(/^car_\w{24}$/);
+    expect((await ask(url)).status).toBe(401);
+    expect((await ask(url, { authorization: 'Bearer car_wrong' })).status).toBe(401);
+    const answer = await ask(url, { authorization: `Bearer ${key}` });
+    expect(await answer.json()).toEqual({
+      data: { viewer: { scopes: ['READ'], account: { name: 'acme' }, apiKey: { name: 'reader' } } },
+    });
+    const submitted = await fetch(`${url}/graphql`, {
+      method: 'POST',
+      headers: { 'content-type': 'application/json', authorization: `Bearer ${key}` },
+      body: JSON.stringify({
+        query: 'mutation { runAlgorithm(input: { name: "noop" }) { job { id } userErrors { message } } }',
+      }),
+    });
+    expect(await submitted.json()).toMatchObject({ errors: [{ extensions: { code: 'FORBIDDEN' } }] });
+  });
+
+  it('tells of a bad command line in a sentence', async () => {
+    const unknown = await spawn(CLI, ['nonsense']).finished();
+    expect(unknown.code).toBe(2);
+    expect(unknown.stderr).toContain('unknown command "nonsense"');
+    const bad = await spawn(CLI, ['key', 'create', '--account', 'Not A Name']).finished();
+    expect(bad.code).toBe(2);
+    expect(bad.stderr).toContain('--account must be');
+  });
+
+  it('stops on SIGTERM with what it runs handed back, and goes on with it afterwards', async () => {
+    const first = await started({ CARILLON_SHUTDOWN_MS: '200' });
+    const submitted = await fetch(`${first.url}/graphql`, {
+      method: 'POST',
+      headers: { 'content-type': 'application/json' },
+      body: JSON.stringify({
+        query:
+          'mutation { runAlgorithm(input: { name: "nap", input: [1500] }) { job { id } userErrors { message } } }',
+      }),
+    });
+    const { data } = (await submitted.json()) as { data: { runAlgorithm: { job: { id: string } } } };
+    const stopped = await first.process.kill('SIGTERM');
+    expect(stopped.code).toBe(0);
+    const second = await started();
+    const query = `{ job(id: "${data.runAlgorithm.job.id}") { status } }`;
+    for (let status = ''; status !== 'COMPLETED'; ) {
+      const answer = await fetch(`${second.url}/graphql`, {
+        method: 'POST',
+        headers: { 'content-type': 'application/json' },
+        body: JSON.stringify({ query }),
+      });
+      status = ((await answer.json()) as { data: { job: { status: string } } }).data.job.status;
+      expect(status).not.toBe('FAILED');
+      await new Promise((resolve) => setTimeout(resolve, 50));
+    }
+  });
+
+  it('writes its log as JSON lines with request ids, and never a key', async () => {
+    const { url, process } = await started();
+    await ask(url, { authorization: 'Bearer car_secret', 'x-request-id': 'mine-1' });
+    await process.kill('SIGTERM');
+    const lines = process.stdout
+      .trim()
+      .split('\n')
+      .map((line) => JSON.parse(line) as { requestId?: string });
+    expect(lines.some((line) => line.requestId === 'mine-1')).toBe(true);
+    expect(process.stdout).not.toContain('car_secret');
+  });
+});
