@@ -5,6 +5,9 @@ import { oversizeMessage } from './expander.js';
 import type { Parts } from './parts.js';
 import { settleJob } from './settle.js';
 
+/** Outcomes that one unit of a commit takes: about 2 ms of work, so that the event loop gets its turns in between. */
+const UNIT = 64;
+
 /** Leasing for whoever runs tasks: the pool of this server, or workers elsewhere. */
 export interface Leases {
   acquire(max: number): Promise<LeasedTask[]>;
@@ -21,7 +24,7 @@ export function createLeases(
   const { store, bus, clock } = parts;
   const leaseMs = options.leaseMs ?? LEASE_MS;
 
-  /** Each job's outcomes are one unit; the store commits the units of a tick together. */
+  /** The outcomes of a job are settled in order, in units; the store commits the units of a tick together. */
   const settle: Leases['settle'] = async (outcomes) => {
     const groups = new Map<string, { outcomes: Outcome[]; places: number[] }>();
     outcomes.forEach(({ jobUuid, outcome }, place) => {
@@ -31,10 +34,16 @@ export function createLeases(
       group.places.push(place);
     });
     const accepted: boolean[] = outcomes.map(() => false);
+    const units = [...groups].flatMap(([jobUuid, { outcomes: all, places }]) =>
+      Array.from({ length: Math.ceil(all.length / UNIT) }, (_, unit) => {
+        const [from, to] = [unit * UNIT, (unit + 1) * UNIT];
+        return { jobUuid, outcomes: all.slice(from, to), places: places.slice(from, to) };
+      }),
+    );
     await Promise.all(
-      [...groups].map(async ([jobUuid, group]) => {
-        const settled = await settleJob(parts, jobUuid, group.outcomes);
-        group.places.forEach((place, index) => {
+      units.map(async ({ jobUuid, outcomes: some, places }) => {
+        const settled = await settleJob(parts, jobUuid, some);
+        places.forEach((place, index) => {
           accepted[place] = settled[index]!;
         });
       }),

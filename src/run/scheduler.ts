@@ -16,6 +16,8 @@ import { Watch } from './watch.js';
 const POLL_MS = 1_000;
 /** Nothing is acquired while the source owes an answer to more outcomes than this. */
 const MAX_UNSETTLED = 2_000;
+/** One claim takes no more, or its transaction would hold the event loop for longer than about 5 ms. */
+const MAX_ACQUIRED = 256;
 /** Threads that never came up, in a row, after which the pool counts as dead (it goes on trying). */
 const MAX_FAILED_STARTS = 5;
 const FINAL_SETTLE_MS = 10_000;
@@ -185,7 +187,7 @@ export class Scheduler implements Pool {
     if (this.#state !== 'running' || this.#acquiring || !this.#mayBeReady) return;
     if (this.#reports.unsettled > MAX_UNSETTLED) return;
     const { wanted, free } = room(this.#threads, this.#durations);
-    const max = free - this.#queue.length;
+    const max = Math.min(free - this.#queue.length, MAX_ACQUIRED);
     if (max < 1 || (max * 2 < wanted && !this.#hasIdle())) return;
     void this.#acquireUpTo(max);
   }

@@ -4,7 +4,7 @@ import type { ModuleThread } from './module.js';
 
 /** Work that may wait inside a thread: enough to bridge a claim, little enough to keep no other server waiting. */
 const TARGET_MS = 50;
-export const MAX_PER_THREAD = 32;
+export const MAX_PER_THREAD = 64;
 /** Handing over costs about this much even where the code costs nothing. */
 const MIN_TASK_MS = 0.1;
 

@@ -107,22 +107,21 @@ export function loadState(db: Handle, uuid: string, outcomes: readonly Outcome[]
   const nodes = (
     db.prepare('select * from job_nodes where job = ? order by node').all(row.key) as NodeSqlRow[]
   ).map(nodeOf);
-  const named = new Map<string, TaskRow>();
-  const add = (task: TaskSqlRow | undefined) => {
-    if (task) named.set(`${task.node}.${task.item}`, taskRowOf(task));
-  };
-  const one = db.prepare('select * from tasks where job = ? and node = ? and item = ?');
-  for (const outcome of outcomes) {
-    if ('ref' in outcome && !named.has(`${outcome.ref.node}.${outcome.ref.item}`)) {
-      add(one.get(row.key, outcome.ref.node, outcome.ref.item) as TaskSqlRow | undefined);
-    }
-  }
-  if (outcomes.some(mayEndEarly)) {
-    for (const task of db
-      .prepare('select * from tasks indexed by tasks_leased_job where job = ? and token is not null')
-      .all(row.key) as TaskSqlRow[])
-      add(task);
-  }
+  const refs = outcomes.flatMap((outcome) =>
+    'ref' in outcome ? [[outcome.ref.node, outcome.ref.item]] : [],
+  );
+  const named = db
+    .prepare(
+      `select t.* from (select distinct value ->> 0 as node, value ->> 1 as item from json_each(?)) r
+       join tasks t on t.job = ? and t.node = r.node and t.item = r.item`,
+    )
+    .all(JSON.stringify(refs), row.key) as TaskSqlRow[];
+  const leased = outcomes.some(mayEndEarly)
+    ? (db
+        .prepare('select * from tasks indexed by tasks_leased_job where job = ? and token is not null')
+        .all(row.key) as TaskSqlRow[])
+    : [];
+  const tasks = new Map([...leased, ...named].map((task) => [`${task.node}.${task.item}`, taskRowOf(task)]));
   const job = {
     uuid: row.uuid,
     status: row.status,
@@ -133,7 +132,7 @@ export function loadState(db: Handle, uuid: string, outcomes: readonly Outcome[]
     startedAt: row.started_at,
     finishedAt: row.finished_at,
   };
-  return { row, accountId: row.account_id, state: { job, nodes, tasks: [...named.values()] } };
+  return { row, accountId: row.account_id, state: { job, nodes, tasks: [...tasks.values()] } };
 }
 
 /** Writes what the rules decided: state, results, new tasks, then the events and deliveries that tell of it. */

@@ -188,23 +188,27 @@ export function tasksOf(db: Handle, commits: GroupCommit, ids: Ids): Tasks {
  * itself, SQLite takes the primary key for its order, and steps over everything that is done.
  */
 function leaseTasks(db: Handle, turn: Turn, limit: number, claim: Claim, secret: string): TaskSqlRow[] {
-  const uuid = (db.prepare('select uuid from jobs where key = ?').get(turn.job) as { uuid: string }).uuid;
+  const { uuid } = db.prepare('select uuid from jobs where key = ?').get(turn.job) as { uuid: string };
+  // The token of leaseToken(), put together where the rows are: one statement for all of them.
+  const [prefix, suffix] = leaseToken(uuid, { node: 0, item: 0 }, secret).split('0_0.');
   const rows = db
     .prepare(
-      `select * from tasks indexed by tasks_ready where job = ? and queue = ? and status = 'READY' and token is null
-       order by node, item limit ?`,
+      `update tasks set token = @prefix || node || '_' || item || @suffix, worker = @worker, lease_expires_at = @until
+       where (job, node, item) in (
+         select job, node, item from tasks indexed by tasks_ready
+         where job = @job and queue = @queue and status = 'READY' and token is null order by node, item limit @limit)
+       returning *`,
     )
-    .all(turn.job, turn.queue, limit) as TaskSqlRow[];
-  const lease = db.prepare(
-    'update tasks set token = ?, worker = ?, lease_expires_at = ? where job = ? and node = ? and item = ?',
-  );
-  for (const row of rows) {
-    row.token = leaseToken(uuid, row, secret);
-    row.worker = claim.worker;
-    row.lease_expires_at = claim.at + claim.leaseMs;
-    lease.run(row.token, row.worker, row.lease_expires_at, row.job, row.node, row.item);
-  }
-  return rows;
+    .all({
+      prefix,
+      suffix: `.${suffix}`,
+      worker: claim.worker,
+      until: claim.at + claim.leaseMs,
+      job: turn.job,
+      queue: turn.queue,
+      limit,
+    }) as TaskSqlRow[];
+  return rows.sort((a, b) => a.node - b.node || a.item - b.item);
 }
 
 interface DescribedNode {
