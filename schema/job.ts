@@ -81,7 +81,7 @@ builder.node(JobRef, {
       {
         type: ResultRef,
         description:
-          'The results: of each leaf node and each with includeInResults, by node and batch. A page holds at most 4 MiB, so it may be shorter than asked for: see `pageInfo.hasNextPage`.',
+          'The results: of each leaf node and each with includeInResults, by node and batch. A page holds at most 1 MiB (or one result), so it may be shorter than asked for: see `pageInfo.hasNextPage`.',
         resolve: ({ id }, args, context) => resultPage(id, args, context),
       },
       { name: 'ResultConnection', description: 'A page of results.' },

@@ -5,8 +5,8 @@ import { type Connection, decodeRowCursor, encodeRowCursor, type PageArgs, pageS
 import type { Context } from './context.js';
 import { ResultRef } from './refs.js';
 
-// A few results of the largest size; more would make one answer of hundreds of MiB.
-const MAX_PAGE_BYTES = 4 * 1024 * 1024;
+// Parsing and printing more would hold up everybody else. A single result of 4 MiB is given all the same.
+const MAX_PAGE_BYTES = 1024 * 1024;
 
 ResultRef.implement({
   description: 'One item of what a job has made.',

@@ -1,10 +1,13 @@
-import { resolveInput } from '../src/reference.js';
+import { resolveInput, sourceBytes } from '../src/reference.js';
 import { batchId, type TaskStatus } from '../src/task.js';
 import { apiError } from './api-error.js';
 import { builder } from './builder.js';
 import { described } from './enum.js';
 import { JobErrorRef } from './progress.js';
 import { JobRef, TaskRef } from './refs.js';
+
+/** Parsing and printing more would hold up everybody else for longer than 10 ms. */
+const MAX_SHOWN_BYTES = 1024 * 1024;
 
 export const TaskStatusEnum = builder.enumType('TaskStatus', {
   description: 'Where a task stands.',
@@ -51,10 +54,18 @@ builder.node(TaskRef, {
       type: 'JSON',
       nullable: true,
       description:
-        'What the algorithm gets: an array, with references resolved; null where it is not known yet.',
+        'What the algorithm gets: an array, with references resolved; null where it is not known yet. Above 1 MiB of JSON it is not shown: LIMIT_REACHED.',
       resolve: async ({ id }, _args, { store, viewer }) => {
         const source = await store.inputSource(viewer.account.id, id);
-        return source && resolveInput(source);
+        if (!source) return null;
+        const bytes = source.oversize ?? sourceBytes(source);
+        if (bytes > MAX_SHOWN_BYTES) {
+          throw apiError(
+            'LIMIT_REACHED',
+            `input is shown up to ${MAX_SHOWN_BYTES} bytes of JSON, got ${bytes}`,
+          );
+        }
+        return resolveInput(source);
       },
     }),
     result: t.field({

@@ -22,6 +22,7 @@ import type { Log } from './log.js';
 import { memoryBus } from './memory/bus.js';
 import { createCaller } from './outbound/caller.js';
 import { listAlgorithms } from './run/algorithms.js';
+import { openBatch } from './run/batches.js';
 import { createPool } from './run/pool.js';
 import { generateSecret } from './secret.js';
 import { openSqliteStore } from './sqlite/store.js';
@@ -100,6 +101,7 @@ async function compose(
     policy,
     algorithms,
     formats: new Set(encoders.keys()),
+    openBatch,
     send,
   };
   const engine = createEngine(parts);

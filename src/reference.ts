@@ -85,6 +85,12 @@ export interface InputSource {
 /** The largest resolved input, as JSON text. */
 export const MAX_INPUT_BYTES = 64 * 1024 * 1024;
 
+/** Size of the texts of a source. */
+export function sourceBytes({ template, flowInput, results, item }: InputSource): number {
+  const whole = Object.values(results).reduce((sum, { json }) => sum + json.length, 0);
+  return template.length + (flowInput?.length ?? 0) + (item?.length ?? 0) + whole;
+}
+
 /** The finished input of one task. */
 export function resolveInput(source: InputSource): unknown[] {
   const flowInput = source.flowInput === null ? undefined : JSON.parse(source.flowInput);

@@ -176,12 +176,27 @@ const consoleIo: CommandIo = {
     }),
 };
 
+const HELP = `usage: carillon receiver [flags]
+
+Prints every webhook it is sent, and whether its signature is right. Runs until interrupted.
+
+  --port 8080        where to listen; 0 takes a free port
+  --host 127.0.0.1   the address to listen on
+  --secret whsec_…   checks signatures with it; not checked where not given
+  --status 200       of every answer, 200 to 599: 500 shows what retries look like, 410 ends them
+  --delay-ms 0       before every answer: above the webhook's timeout (5000) it shows a cool-down
+  --body text        of every answer; empty where not given
+  --help             this text`;
+
 /**
- * `carillon receiver [--port 8080] [--host 127.0.0.1] [--secret whsec_…] [--status 500] [--delay-ms 3000]
- * [--body text]`: runs until interrupted. Bad flags: one sentence on standard error, exit code 2; 1 where the port
- * cannot be used.
+ * `carillon receiver`: runs until interrupted. Bad flags: one sentence on standard error, exit code 2; 1 where the
+ * port cannot be used.
  */
 export async function receiverCommand(argv: string[], io: CommandIo = consoleIo): Promise<void> {
+  if (argv.includes('--help') || argv.includes('-h')) {
+    io.print(HELP);
+    return;
+  }
   let options: Omit<ReceiverOptions, 'print'>;
   try {
     options = parseFlags(argv);

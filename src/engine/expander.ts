@@ -1,22 +1,15 @@
+import type { BatchProblem, OpenBatch } from '../batch.js';
 import { Loop } from '../loop.js';
-import {
-  type Batch,
-  batchItem,
-  batchList,
-  batchSize,
-  MAX_BATCH_ITEMS,
-  MissingPathError,
-} from '../reference.js';
 import type { Outcome } from '../state.js';
-import type { Expansion, ExpansionInputs } from '../store.js';
+import type { Expansion } from '../store.js';
 import type { Parts } from './parts.js';
 import { settleJob } from './settle.js';
 
 /** Rows a chunk makes: each is a unit of a commit, of about 4 ms. */
 const CHUNK = 500;
 /** Chunks in a row for one node before the next one gets its turn. */
-const CHUNKS_A_TURN = 8;
-/** Batches whose lists are kept in memory between their turns. */
+const CHUNKS_A_TURN = 16;
+/** Batches that stay open between their turns. */
 const KEPT = 8;
 
 /**
@@ -24,82 +17,70 @@ const KEPT = 8;
  * delays nobody. The rows of many batches are made in turns.
  */
 export function createExpander(parts: Parts): Loop {
-  const kept = new Map<string, Batch>();
+  const kept = new Map<string, OpenBatch>();
   let place: string | null = null;
 
-  const step = async (): Promise<number | null> => {
-    const expansion = await parts.store.nextExpansion(place);
-    if (!expansion) return null;
-    place = expansion.place;
-    await expand(parts, expansion, kept);
-    return 0;
+  const drop = (key: string) => {
+    kept.get(key)?.close();
+    kept.delete(key);
   };
-  return new Loop(parts.clock, parts.log, 'expander', step);
+  return new Loop(parts.clock, parts.log, 'expander', async () => {
+    const expansion = await parts.store.nextExpansion(place);
+    if (!expansion) {
+      // Of a job that ended in between: nobody asks for the rest of it.
+      for (const key of [...kept.keys()]) drop(key);
+      return null;
+    }
+    place = expansion.place;
+    const batch = kept.get(place) ?? (await open(parts, expansion));
+    if (!batch) return 0;
+    kept.set(place, batch);
+    if (await expand(parts, expansion, batch)) drop(place);
+    for (const oldest of [...kept.keys()].slice(0, Math.max(kept.size - KEPT, 0))) drop(oldest);
+    return 0;
+  });
 }
 
-async function expand(parts: Parts, expansion: Expansion, kept: Map<string, Batch>): Promise<void> {
-  const batch = kept.get(expansion.place) ?? (await open(parts, expansion));
-  if (!batch) return;
-  kept.set(expansion.place, batch);
-  for (const oldest of kept.keys()) if (kept.size > KEPT) kept.delete(oldest);
-
-  const total = batchSize(batch);
+/** Makes the next chunks; true where the batch has all its rows, or wants no more. */
+async function expand(parts: Parts, expansion: Expansion, batch: OpenBatch): Promise<boolean> {
+  const { total } = batch;
   let from = expansion.expanded;
   for (let chunk = 0; chunk < CHUNKS_A_TURN; chunk++) {
-    const count = Math.min(CHUNK, total - from);
-    const items = Array.from({ length: count }, (_, index) => JSON.stringify(batchItem(batch, from + index)));
+    const items = await batch.items(from, Math.min(CHUNK, total - from));
+    const at = parts.clock.now();
     const accepted = await settle(parts, expansion, {
       kind: 'expanded',
       node: expansion.node,
-      at: parts.clock.now(),
+      at,
       total,
       from,
       items,
     });
-    from += count;
-    if (!accepted || from >= total) {
-      kept.delete(expansion.place);
-      return;
-    }
+    from += items.length;
+    if (!accepted || from >= total) return true;
   }
+  return false;
 }
 
-/** The lists of a batch; null where the job failed instead, or has nothing to expand any more. */
-async function open(parts: Parts, expansion: Expansion): Promise<Batch | null> {
+/** Null where the job failed instead, or has nothing to expand any more. */
+async function open(parts: Parts, expansion: Expansion): Promise<OpenBatch | null> {
   const inputs = await parts.store.expansionInputs(expansion.jobUuid, expansion.node);
-  if (!inputs) return null;
-  const fail = async (code: 'INPUT_INVALID' | 'INPUT_TOO_LARGE', message: string) => {
-    await settle(parts, expansion, {
-      kind: 'expansionFailed',
-      node: expansion.node,
-      at: parts.clock.now(),
-      code,
-      message,
-    });
-    return null;
-  };
-  if (inputs.source.oversize !== undefined)
-    return fail('INPUT_TOO_LARGE', oversizeMessage(inputs.nodeName, inputs.source.oversize));
-  try {
-    const batch = batchOf(inputs);
-    const size = batchSize(batch);
-    if (size <= MAX_BATCH_ITEMS) return batch;
-    return fail(
-      'INPUT_TOO_LARGE',
-      `node "${inputs.nodeName}" must have at most ${MAX_BATCH_ITEMS} tasks, got ${size}`,
-    );
-  } catch (error) {
-    if (error instanceof MissingPathError) return fail('INPUT_INVALID', error.message);
-    throw error;
-  }
+  const opened =
+    inputs && (await parts.openBatch(inputs).catch((error: unknown) => broken(parts, expansion, error)));
+  if (opened === null || 'items' in opened) return opened;
+  await settle(parts, expansion, {
+    kind: 'expansionFailed',
+    node: expansion.node,
+    at: parts.clock.now(),
+    ...opened,
+  });
+  return null;
 }
 
-function batchOf({ nodeName, references, operation, source }: ExpansionInputs): Batch {
-  return { lists: references.map((reference) => batchList(reference, nodeName, source)), operation };
-}
-
-export function oversizeMessage(nodeName: string, bytes: number): string {
-  return `the input of node "${nodeName}" must be at most 64 MiB of JSON, got ${bytes} bytes; hand over less, or a reference to where it is stored`;
+/** What cannot be opened now cannot be opened later: the job ends, so that nobody tries for ever. */
+function broken({ log }: Parts, { jobUuid, node }: Expansion, error: unknown): BatchProblem {
+  log.error({ err: error, jobUuid, node }, 'a batch could not be opened; its job was ended');
+  return { code: 'INTERNAL', message: 'Carillon could not make the tasks of this batch; its log says why' };
 }
 
 async function settle(parts: Parts, expansion: Expansion, outcome: Outcome): Promise<boolean> {

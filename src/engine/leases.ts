@@ -1,7 +1,7 @@
+import { oversizeMessage } from '../batch.js';
 import { LEASE_MS, type LeasedTask } from '../lease.js';
 import type { Outcome } from '../state.js';
 import { parseLeaseToken } from '../task.js';
-import { oversizeMessage } from './expander.js';
 import type { Parts } from './parts.js';
 import { settleJob } from './settle.js';
 

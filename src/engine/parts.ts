@@ -1,3 +1,4 @@
+import type { BatchOpener } from '../batch.js';
 import type { Bus } from '../bus.js';
 import type { Clock } from '../clock.js';
 import type { DestinationPolicy } from '../destination.js';
@@ -18,6 +19,8 @@ export interface Parts {
   algorithms: ReadonlyMap<string, string>;
   /** Formats that have an encoder. */
   formats: ReadonlySet<WebhookFormat>;
+  /** Makes the items of batches. */
+  openBatch: BatchOpener;
   /** Encodes, signs and posts one delivery. */
   send(due: DueDelivery): Promise<AttemptRecord>;
 }

@@ -14,9 +14,9 @@ test('from the sources it is the compiled file in dist', () => {
 test('from compiled code it is the file beside it', async () => {
   const dir = await mkdtemp(join(tmpdir(), 'carillon-entry-'));
   const self = pathToFileURL(join(dir, 'thread-entry.js')).href;
-  expect(() => threadEntry(self)).toThrow('run `npm run build`');
+  expect(() => threadEntry('thread', self)).toThrow('run `npm run build`');
   await writeFile(join(dir, 'thread.js'), '');
-  expect(fileURLToPath(threadEntry(self))).toBe(join(dir, 'thread.js'));
+  expect(fileURLToPath(threadEntry('thread', self))).toBe(join(dir, 'thread.js'));
   await rm(dir, { recursive: true });
 });
 
