@@ -110,6 +110,20 @@ describe('running a server', () => {
     expect(await submitted.json()).toMatchObject({ errors: [{ extensions: { code: 'FORBIDDEN' } }] });
   });
 
+  it('serves the examples where nobody has named or made a folder of algorithms', async () => {
+    const port = String(await freePort());
+    const env = { PORT: port, CARILLON_DATA_DIR: join(folder, 'data'), CARILLON_WORKER_THREADS: '1' };
+    const process = ServerProcess.spawn(MAIN, [], env, folder);
+    running.push(process);
+    await process.ready(`http://127.0.0.1:${port}`);
+    const answer = await fetch(`http://127.0.0.1:${port}/graphql`, {
+      method: 'POST',
+      headers: { 'content-type': 'application/json' },
+      body: JSON.stringify({ query: '{ algorithm(name: "green-alg") { name kind } }' }),
+    });
+    expect(await answer.json()).toEqual({ data: { algorithm: { name: 'green-alg', kind: 'MODULE' } } });
+  });
+
   it('tells of a bad command line in a sentence', async () => {
     const unknown = await spawn(CLI, ['nonsense']).finished();
     expect(unknown.code).toBe(2);

@@ -39,9 +39,10 @@ export class ServerProcess {
     this.exited = once(child, 'exit');
   }
 
-  static spawn(file: string, args: string[], env: Record<string, string>): ServerProcess {
+  /** Nothing of this process's environment reaches it but PATH. */
+  static spawn(file: string, args: string[], env: Record<string, string>, cwd?: string): ServerProcess {
     const path = process.env['PATH'] ?? '';
-    return new ServerProcess(spawn(process.execPath, [file, ...args], { env: { PATH: path, ...env } }));
+    return new ServerProcess(spawn(process.execPath, [file, ...args], { cwd, env: { PATH: path, ...env } }));
   }
 
   /** Resolves once the server says it is ready. */
