@@ -8,11 +8,11 @@ import { watch } from './stall.mjs';
 
 const IN_FLIGHT = 64;
 
-async function withReceiver(use) {
-  const child = fork(fileURLToPath(new URL('./receiver.mjs', import.meta.url)));
+async function withReceiver(expected, use) {
+  const child = fork(fileURLToPath(new URL('./receiver.mjs', import.meta.url)), [String(expected)]);
   const [url] = await once(child, 'message');
   try {
-    return await use(url, child);
+    return await use(url, once(child, 'message'));
   } finally {
     child.kill();
   }
@@ -20,7 +20,7 @@ async function withReceiver(use) {
 
 /** Each job is one lane; three status changes each go out in order. */
 export async function carillonDeliveries(jobs) {
-  return withReceiver((url) =>
+  return withReceiver(jobs * 3, (url, all) =>
     withServer(
       {
         CARILLON_WEBHOOK_CONCURRENCY: String(IN_FLIGHT),
@@ -56,8 +56,7 @@ export async function carillonDeliveries(jobs) {
         const stop = watch();
         const started = performance.now();
         await app.engine.updateWebhook(account, webhook.id, { enabled: true });
-        while ((await app.store.nextDueAt(Date.now())) !== null)
-          await new Promise((resolve) => setTimeout(resolve, 10));
+        await all;
         const seconds = (performance.now() - started) / 1_000;
         return { perSecond: (jobs * 3) / seconds, ...stop() };
       },
@@ -66,7 +65,7 @@ export async function carillonDeliveries(jobs) {
 }
 
 export async function bareDeliveries(count) {
-  return withReceiver(async (url) => {
+  return withReceiver(count, async (url) => {
     const pool = new Pool(url, { connections: IN_FLIGHT });
     const body = JSON.stringify({ type: 'job.completed', data: { filler: 'x'.repeat(600) } });
     let left = count;

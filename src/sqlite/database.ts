@@ -16,7 +16,7 @@ export interface Handle {
   close(): void;
 }
 
-/** Opens (and, unless another process may be migrating, brings up to date) the database of a data folder. */
+/** Opens the database of a data folder. Only who owns the folder may bring its tables up to date. */
 export function openDatabase(folder: string, options: { migrate: boolean }): Handle {
   makeFolder(folder);
   const raw = new Database(join(folder, 'carillon.db'), { timeout: 5_000 });
@@ -27,8 +27,14 @@ export function openDatabase(folder: string, options: { migrate: boolean }): Han
     raw.pragma('cache_size = -65536');
     raw.pragma('temp_store = MEMORY');
     const db = drizzle({ client: raw });
-    refuseNewer(raw);
-    if (options.migrate) migrate(db, { migrationsFolder: MIGRATIONS });
+    if (!isCurrent(raw)) {
+      if (!options.migrate) {
+        throw new DataFolderError(
+          'the server of this data folder is of an older version; stop it first, or use its command line',
+        );
+      }
+      migrate(db, { migrationsFolder: MIGRATIONS });
+    }
     const statements = new Map<string, Database.Statement>();
     return {
       raw,
@@ -68,21 +74,23 @@ function makeFolder(folder: string): void {
   }
 }
 
-function refuseNewer(raw: Database.Database): void {
-  const table = raw.prepare("select 1 from sqlite_master where name = '__drizzle_migrations'").get();
-  if (!table) return;
-  const { newest } = raw.prepare('select max(created_at) as newest from __drizzle_migrations').get() as {
-    newest: number | null;
-  };
+/** Whether the tables are those this version knows; a newer version's are refused. */
+function isCurrent(raw: Database.Database): boolean {
   const journal = JSON.parse(readFileSync(join(MIGRATIONS, 'meta/_journal.json'), 'utf8')) as {
     entries: { when: number }[];
   };
   const known = Math.max(...journal.entries.map((entry) => entry.when));
-  if (newest !== null && Number(newest) > known) {
+  const table = raw.prepare("select 1 from sqlite_master where name = '__drizzle_migrations'").get();
+  if (!table) return false;
+  const { newest } = raw.prepare('select max(created_at) as newest from __drizzle_migrations').get() as {
+    newest: number | null;
+  };
+  if (Number(newest) > known) {
     throw new DataFolderError(
       'the database was written by a newer version of Carillon; run that version, or restore a backup',
     );
   }
+  return Number(newest) === known;
 }
 
 /**
@@ -90,8 +98,20 @@ function refuseNewer(raw: Database.Database): void {
  * system frees it however the process ends. Beside it lies a note of who holds it.
  */
 export function lockFolder(folder: string, holder: { pid: number; startedAt: number }): () => void {
+  const unlock = tryLockFolder(folder, holder);
+  if (unlock) return unlock;
+  const who = holderOf(join(folder, NOTE));
+  throw new DataFolderError(
+    `the data folder ${folder} is in use by ${who}; stop it, or set CARILLON_DATA_DIR to another folder`,
+  );
+}
+
+/** The same, or null where somebody else owns it. */
+export function tryLockFolder(
+  folder: string,
+  holder: { pid: number; startedAt: number },
+): (() => void) | null {
   makeFolder(folder);
-  const note = join(folder, 'holder.json');
   const lock = new Database(join(folder, 'lock.db'), { timeout: 0 });
   try {
     lock.pragma('journal_mode = DELETE');
@@ -99,13 +119,13 @@ export function lockFolder(folder: string, holder: { pid: number; startedAt: num
   } catch (error) {
     lock.close();
     if ((error as { code?: string }).code !== 'SQLITE_BUSY') throw error;
-    throw new DataFolderError(
-      `the data folder ${folder} is in use by ${holderOf(note)}; stop it, or set CARILLON_DATA_DIR to another folder`,
-    );
+    return null;
   }
-  writeFileSync(note, JSON.stringify(holder));
+  writeFileSync(join(folder, NOTE), JSON.stringify(holder));
   return () => lock.close();
 }
+
+const NOTE = 'holder.json';
 
 function holderOf(note: string): string {
   try {

@@ -3,7 +3,7 @@ import type { Ids } from '../id.js';
 import type { Store } from '../store.js';
 import { accountsOf } from './accounts.js';
 import { committerOf } from './committer.js';
-import { lockFolder, openDatabase } from './database.js';
+import { lockFolder, openDatabase, tryLockFolder } from './database.js';
 import { deliveriesOf } from './deliveries.js';
 import { feedOf } from './feed.js';
 import { GroupCommit } from './group-commit.js';
@@ -18,16 +18,17 @@ export interface SqliteOptions {
   ids: Ids;
   /**
    * True for the one server that owns the folder (DataFolderError if another does); false for the command line,
-   * which writes beside it.
+   * which writes beside it, or alone where no server runs.
    */
   own: boolean;
 }
 
 /** The embedded store: one SQLite file, one writer, no other process to install. */
 export function openSqliteStore({ folder, clock, ids, own }: SqliteOptions): Store {
-  const unlock = own ? lockFolder(folder, { pid: process.pid, startedAt: clock.now() }) : () => {};
+  const holder = { pid: process.pid, startedAt: clock.now() };
+  const unlock = own ? lockFolder(folder, holder) : tryLockFolder(folder, holder);
   try {
-    const db = openDatabase(folder, { migrate: true });
+    const db = openDatabase(folder, { migrate: unlock !== null });
     const commits = new GroupCommit(db.raw);
     const committer = committerOf(db, commits, ids);
     return {
@@ -41,11 +42,11 @@ export function openSqliteStore({ folder, clock, ids, own }: SqliteOptions): Sto
       async close() {
         await commits.drain();
         db.close();
-        unlock();
+        unlock?.();
       },
     };
   } catch (error) {
-    unlock();
+    unlock?.();
     throw error;
   }
 }

@@ -67,6 +67,12 @@ describe('the data folder', () => {
     );
   });
 
+  it('is brought up to date by its owner only', () => {
+    expect(() => openDatabase(folder, { migrate: false })).toThrow('is of an older version; stop it first');
+    openDatabase(folder, { migrate: true }).close();
+    openDatabase(folder, { migrate: false }).close();
+  });
+
   it('is written with FULL synchronous WAL, and its tables are those of the migrations', () => {
     const db = openDatabase(folder, { migrate: true });
     expect(db.raw.pragma('journal_mode', { simple: true })).toBe('wal');
