@@ -160,6 +160,15 @@ describe('the command', () => {
     await expect(post(await url, '{}')).rejects.toThrow();
   });
 
+  test.each([['--help'], ['-h']])('explains every flag on %s and starts nothing', async (flag) => {
+    const { io, out, errors, codes } = recorded(Promise.resolve());
+    await receiverCommand([flag], io);
+    expect({ errors, codes }).toEqual({ errors: [], codes: [] });
+    for (const named of ['--port', '--host', '--secret', '--status', '--delay-ms', '--body']) {
+      expect(out.join('\n')).toContain(`${named} `);
+    }
+  });
+
   test.each([
     [['--port', '65536'], '--port must be a whole number from 0 to 65535, got "65536"'],
     [['--port', ''], '--port must be a whole number from 0 to 65535, got ""'],
