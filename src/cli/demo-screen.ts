@@ -104,8 +104,7 @@ export class Screen {
     this.#lines(
       '',
       '  Where to go from here',
-      '    CARILLON_ALGORITHMS_DIR=examples/algorithms npm start',
-      `      ${this.#paint('dim', 'a server to keep, with GraphiQL at http://127.0.0.1:4000/graphql')}`,
+      `    npm start                 ${this.#paint('dim', 'a server; GraphiQL is at http://127.0.0.1:4000/graphql')}`,
       `    docs/getting-started.md   ${this.#paint('dim', 'the same by hand, step by step')}`,
       `    docs/webhooks.md          ${this.#paint('dim', 'signatures, retries, formats')}`,
       '',
