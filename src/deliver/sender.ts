@@ -57,9 +57,13 @@ export function createSender({ caller, clock, encoders, publicUrl }: SenderOptio
 }
 
 /** Standard Webhooks headers, whatever the format, and three of ours. */
-function headersOf({ event, part, number, secret }: DueDelivery, body: string, at: number): HttpHeader[] {
+function headersOf(
+  { event, part, format, number, secret }: DueDelivery,
+  body: string,
+  at: number,
+): HttpHeader[] {
   // HKube owes one event two bodies: a receiver of both must not take the second for a copy of the first.
-  const id = part === 'RESULT' ? `${eventId(event)}-result` : eventId(event);
+  const id = part === 'RESULT' && format.startsWith('HKUBE') ? `${eventId(event)}-result` : eventId(event);
   const seconds = Math.floor(at / 1_000);
   return [
     { name: 'content-type', value: 'application/json' },

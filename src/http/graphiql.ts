@@ -29,7 +29,7 @@ subscription Follow($jobId: ID!) {
     occurredAt
     ... on JobStatusChanged { status progress { details } error { message } }
     ... on JobProgressed { progress { percent details } }
-    ... on TaskStatusChanged { nodeName batchId status attempt }
+    ... on TaskStatusChanged { nodeName batchId taskStatus: status attempt }
   }
 }
 `;
@@ -47,6 +47,9 @@ query Jobs {
   }
 }
 `;
+
+/** What the tabs open with. */
+export const graphiqlDocuments = [SUBMIT, FOLLOW, LOOK];
 
 let page: string | null = null;
 

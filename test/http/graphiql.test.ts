@@ -1,0 +1,12 @@
+import { parse, validate } from 'graphql';
+import { expect, test } from 'vitest';
+import { createSchema } from '../../schema/schema.js';
+import { graphiqlDocuments, graphiqlPage } from '../../src/http/graphiql.js';
+
+test.each(graphiqlDocuments.map((document) => [document.split('\n')[0]!, document]))(
+  'the tab "%s" is a valid document',
+  (_title, document) => {
+    expect(validate(createSchema(), parse(document))).toEqual([]);
+    expect(graphiqlPage()).toContain('Carillon');
+  },
+);
