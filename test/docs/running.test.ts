@@ -127,7 +127,9 @@ describe('the documentation, run', () => {
   it('the receiver of webhooks.md', async () => {
     const port = await freePort();
     const code = block('docs/webhooks.md', 'js', 'receiver').code;
-    const program = js(`${code}\nconsole.log('started');`, [], {
+    // The last statement of the page's code is the one that listens: told of once it does.
+    const listening = `${code.trimEnd().replace(/;$/, '')}.once('listening', () => console.log('started'));`;
+    const program = js(listening, [], {
       CARILLON_WEBHOOK_SECRET: SECRET,
       PORT: String(port),
     });
