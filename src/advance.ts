@@ -111,7 +111,7 @@ class Fold {
     if (!task || !node || task.token === null || task.token !== outcome.token) return false;
     switch (outcome.kind) {
       case 'started':
-        if (task.status !== 'READY') return false;
+        // Told again, where the first answer was lost: true, and nothing changes.
         this.start(node, task, outcome.at);
         return true;
       case 'progress':

@@ -160,7 +160,7 @@ async function compose(
     unlisten,
     () => expander.stop(),
     () => sweeper.stop(),
-    () => dispatcher.stop(),
+    () => dispatcher.stop(config.shutdownMs),
   );
   closers.push(() => pool.stop(config.shutdownMs));
   closers.push(() => server.drain());

@@ -1,4 +1,5 @@
-import type { Batch } from './reference.js';
+import { parsedBytes } from './heap.js';
+import type { Batch, InputSource, List } from './reference.js';
 import {
   batchItem,
   batchList,
@@ -12,8 +13,8 @@ import type { ExpansionInputs } from './store.js';
 /** The items of one batch, made as they are asked for. */
 export interface OpenBatch {
   total: number;
-  /** JSON texts of `count` items from `from` (counted from 0) on. */
-  items(from: number, count: number): Promise<string[]>;
+  /** JSON texts of items from `from` (counted from 0) on: `count` of them, or fewer (not none) where they are large. */
+  items(from: number, count: number): Promise<string[] | BatchProblem>;
   close(): void;
 }
 
@@ -26,7 +27,13 @@ export interface BatchProblem {
 /** Opens a batch; where its inputs are large, somewhere off the main thread. */
 export type BatchOpener = (inputs: ExpansionInputs) => Promise<OpenBatch | BatchProblem>;
 
-/** The lists of a batch, or what is wrong with them. */
+/** One chunk carries no more text than this, but for a single item that is larger. */
+const CHUNK_CHARS = 4 * 1024 * 1024;
+
+/** What the lists may take once they are parsed; see parsedBytes. Ordinary objects come to 13 times their text. */
+export const MAX_PARSED_MIB = 768;
+
+/** The lists of a batch, or what is wrong with them. A reference that is repeated is parsed and kept once. */
 export function readBatch({
   nodeName,
   references,
@@ -35,11 +42,16 @@ export function readBatch({
 }: ExpansionInputs): Batch | BatchProblem {
   if (source.oversize !== undefined)
     return { code: 'INPUT_TOO_LARGE', message: oversizeMessage(nodeName, source.oversize) };
+  const mib = Math.ceil(parsedMib(source));
+  if (mib > MAX_PARSED_MIB) {
+    const message = `what the batch of node "${nodeName}" is made of must take at most ${MAX_PARSED_MIB} MiB of memory once it is parsed, got about ${mib}; hand over less, or fewer and larger values`;
+    return { code: 'INPUT_TOO_LARGE', message };
+  }
   try {
-    const batch: Batch = {
-      lists: references.map((reference) => batchList(reference, nodeName, source)),
-      operation,
-    };
+    const lists = new Map<string, List>();
+    for (const reference of references)
+      if (!lists.has(reference.text)) lists.set(reference.text, batchList(reference, nodeName, source));
+    const batch: Batch = { lists: references.map(({ text }) => lists.get(text)!), operation };
     const size = batchSize(batch);
     if (size <= MAX_BATCH_ITEMS) return batch;
     const message = `node "${nodeName}" must have at most ${MAX_BATCH_ITEMS} tasks, got ${size}; split the batch`;
@@ -50,15 +62,52 @@ export function readBatch({
   }
 }
 
-export function itemsOf(batch: Batch, from: number, count: number): string[] {
-  return Array.from({ length: count }, (_, index) => JSON.stringify(batchItem(batch, from + index)));
+function parsedMib({ flowInput, results }: InputSource): number {
+  const whole = Object.values(results).reduce((sum, { json }) => sum + parsedBytes(json), 0);
+  return (whole + (flowInput === null ? 0 : parsedBytes(flowInput))) / 2 ** 20;
+}
+
+/** Items `from` … as OpenBatch gives them. */
+export function itemsOf(
+  batch: Batch,
+  nodeName: string,
+  from: number,
+  count: number,
+): string[] | BatchProblem {
+  const items: string[] = [];
+  for (let chars = 0; items.length < count && chars < CHUNK_CHARS; ) {
+    const item = itemText(batch, from + items.length);
+    if (typeof item === 'number')
+      return { code: 'INPUT_TOO_LARGE', message: oversizeMessage(nodeName, item) };
+    if (items.length > 0 && chars + item.length > CHUNK_CHARS) break;
+    chars += item.length;
+    items.push(item);
+  }
+  return items;
+}
+
+/** One item, or the size at which it was given up: its elements may repeat a large text until no string holds it. */
+function itemText(batch: Batch, index: number): string | number {
+  const elements: string[] = [];
+  let chars = 2;
+  for (const element of batchItem(batch, index)) {
+    const text = JSON.stringify(element);
+    chars += text.length + 1;
+    if (chars > MAX_INPUT_BYTES) return chars;
+    elements.push(text);
+  }
+  return `[${elements.join(',')}]`;
 }
 
 /** Opens a batch right here. */
 export const openHere: BatchOpener = async (inputs) => {
   const batch = readBatch(inputs);
   if ('code' in batch) return batch;
-  return { total: batchSize(batch), items: async (from, count) => itemsOf(batch, from, count), close() {} };
+  return {
+    total: batchSize(batch),
+    items: async (from, count) => itemsOf(batch, inputs.nodeName, from, count),
+    close() {},
+  };
 };
 
 export function oversizeMessage(nodeName: string, bytes: number): string {

@@ -1,6 +1,13 @@
 import type { Descriptor } from './descriptor.js';
 import { type Problem, shown } from './errors.js';
-import { at, MAX_BATCH_ITEMS, parseList, type Reference, referencesIn } from './reference.js';
+import {
+  at,
+  MAX_BATCH_ITEMS,
+  MAX_BATCH_REFERENCES,
+  parseList,
+  type Reference,
+  referencesIn,
+} from './reference.js';
 
 const RESERVED_NODE_NAMES = ['flowInput', 'dataSource'];
 
@@ -17,6 +24,7 @@ export function graphOf(descriptor: Descriptor): { graph: Graph; problems: Probl
   const problems: Problem[] = [];
   const indexes = new Map(descriptor.nodes.map((node, index) => [node.nodeName, index]));
   const seen = new Set<string>();
+  let items = 0;
   const nodes = descriptor.nodes.map((node, index) => {
     const refuse = (message: string, field = 'nodeName', code: Problem['code'] = 'INVALID') =>
       problems.push({ code, message, path: ['nodes', String(index), field] });
@@ -27,6 +35,13 @@ export function graphOf(descriptor: Descriptor): { graph: Graph; problems: Probl
     }
     const references = referencesIn(node.input);
     const parents = new Set<number>();
+    const batches = references.filter((one) => one.batch);
+    if (batches.length > MAX_BATCH_REFERENCES) {
+      refuse(
+        `node "${node.nodeName}" must have at most ${MAX_BATCH_REFERENCES} batch references, got ${batches.length}`,
+        'input',
+      );
+    }
     for (const reference of references) {
       if (reference.kind === 'unsupported') {
         refuse(
@@ -39,9 +54,9 @@ export function graphOf(descriptor: Descriptor): { graph: Graph; problems: Probl
           refuse(`unable to find ${['flowInput', ...reference.path].join('.')}`, 'input');
         }
       } else if (reference.kind === 'list') {
-        const list = parseList(reference.text);
-        if ('tooMany' in list) {
-          const bound = `must stand for at most ${MAX_BATCH_ITEMS} items, got ${list.tooMany}`;
+        items += parseList(reference.text).length;
+        if (items > MAX_BATCH_ITEMS) {
+          const bound = `with the lists before it stands for ${items} items, at most ${MAX_BATCH_ITEMS} are allowed in a pipeline`;
           refuse(`node "${node.nodeName}": ${shown(reference.text)} ${bound}`, 'input');
         }
       } else {
@@ -54,7 +69,7 @@ export function graphOf(descriptor: Descriptor): { graph: Graph; problems: Probl
         } else parents.add(parent);
       }
     }
-    return { parents: [...parents], references, batches: references.filter((one) => one.batch) };
+    return { parents: [...parents], references, batches };
   });
   if (problems.length === 0 && isCyclic(nodes.map((node) => node.parents))) {
     problems.push({

@@ -39,33 +39,55 @@ export function referencesIn(input: unknown): Reference[] {
       const reference = parseReference(value);
       if (reference) found.push(reference);
     } else if (typeof value === 'object' && value !== null) {
-      stack.push(...Object.values(value).reverse());
+      for (const inner of Object.values(value).reverse()) stack.push(inner);
     }
   }
   return found;
 }
 
-/** The largest batch one node may have. */
+/** Batch references that one node may have. */
+export const MAX_BATCH_REFERENCES = 32;
+/** The largest batch one node may have; also all lists of a descriptor together. */
 export const MAX_BATCH_ITEMS = 1_000_000;
 
+/** A list that may be a range: elements are made when they are asked for. */
+export interface List {
+  length: number;
+  at(index: number): unknown;
+}
+
 /** HKube's raw batch: brackets and white space are dropped, the rest is split at commas; only ranges give numbers. */
-export function parseList(text: string): { items: (string | number)[] } | { tooMany: number } {
+export function parseList(text: string): List {
   const content = text.slice(1).replace(/[[\]\s]/g, '');
-  if (content === '') return { items: [] };
-  const items: (string | number)[] = [];
+  if (content === '') return [];
+  // Where each part ends, counted in elements: a range is one part, whatever it stands for.
+  const parts: { end: number; at: (index: number) => string | number }[] = [];
+  let length = 0;
   for (const element of content.split(',')) {
     const range = /^(-?\d+)\.\.\.(-?\d+)$/.exec(element);
+    const begin = length;
     if (!range) {
-      items.push(element);
+      length += 1;
+      parts.push({ end: length, at: () => element });
     } else {
       const [from, to] = [Number(range[1]), Number(range[2])];
-      const count = items.length + Math.max(0, to - from + 1);
-      if (count > MAX_BATCH_ITEMS) return { tooMany: count };
-      for (let value = from; value <= to; value++) items.push(value);
+      const exact = Number.isSafeInteger(from) && Number.isSafeInteger(to);
+      length += exact ? Math.max(0, to - from + 1) : Number.POSITIVE_INFINITY;
+      parts.push({ end: length, at: (index) => from + index - begin });
     }
-    if (items.length > MAX_BATCH_ITEMS) return { tooMany: items.length };
   }
-  return { items };
+  return {
+    length,
+    at(index) {
+      let [low, high] = [0, parts.length];
+      while (low < high) {
+        const middle = (low + high) >> 1;
+        if (parts[middle]!.end <= index) low = middle + 1;
+        else high = middle;
+      }
+      return parts[low]?.at(index);
+    },
+  };
 }
 
 /** What a task's input is made of: JSON texts, so that nothing is parsed before it reaches where the task runs. */
@@ -133,7 +155,7 @@ export function at(value: unknown, path: readonly string[]): unknown {
 
 /** The lists a node's batch references stand for, and how they are paired. */
 export interface Batch {
-  lists: unknown[][];
+  lists: List[];
   operation: 'indexed' | 'cartesian';
 }
 
@@ -147,22 +169,19 @@ export function batchSize({ lists, operation }: Batch): number {
 
 /** The elements of item `index` (from 0), one a list; what an indexed batch lacks is null. The first list turns slowest. */
 export function batchItem({ lists, operation }: Batch, index: number): unknown[] {
-  if (operation === 'indexed') return lists.map((list) => list[index] ?? null);
+  if (operation === 'indexed') return lists.map((list) => list.at(index) ?? null);
   const elements: unknown[] = [];
   let rest = index;
   for (const list of [...lists].reverse()) {
-    elements.unshift(list[rest % list.length] ?? null);
+    elements.unshift(list.at(rest % list.length) ?? null);
     rest = Math.floor(rest / list.length);
   }
   return elements;
 }
 
 /** One batch reference's list. What is no array makes no tasks; a path that a parent's result lacks is an error. */
-export function batchList(reference: Reference, nodeName: string, source: InputSource): unknown[] {
-  if (reference.kind === 'list') {
-    const list = parseList(reference.text);
-    return 'items' in list ? list.items : [];
-  }
+export function batchList(reference: Reference, nodeName: string, source: InputSource): List {
+  if (reference.kind === 'list') return parseList(reference.text);
   if (reference.kind === 'flowInput') {
     return arrayOf(at(source.flowInput === null ? undefined : JSON.parse(source.flowInput), reference.path));
   }

@@ -170,8 +170,10 @@ export interface Tasks {
    * its turn, and at most 32 tasks of each. The lease is not a start: see Outcome.
    */
   claim(claim: Claim): Promise<LeasedTask[]>;
-  /** Moves the end of the leases still held; answers which tokens are. */
-  extend(tokens: string[], until: number): Promise<boolean[]>;
+  /** Queues that may have tasks to claim, `limit` at most, in no order. */
+  readyQueues(limit: number): Promise<string[]>;
+  /** Moves the end of the leases that are held at `at`; answers which are. One that has ended is not brought back. */
+  extend(tokens: string[], until: number, at: number): Promise<boolean[]>;
   /** Leases that had ended at `at`, or (whatever the time) of workers whose name starts with `ofWorkers`. */
   expiredLeases(at: number, limit: number, ofWorkers?: string): Promise<{ token: string; jobUuid: string }[]>;
   /** Makes retries that are due ready. Returns the queues and when the next one is due. */
@@ -341,7 +343,11 @@ export interface Deliveries {
     at: number,
   ): Promise<{ due: DueDelivery; committed: Committed } | null>;
   /** Sends an ended delivery again, on a new schedule, beside its lane. Null for an unknown one. */
-  resend(accountId: string, deliveryId: string, at: number): Promise<Delivery | 'IN_FLIGHT' | null>;
+  resend(
+    accountId: string,
+    deliveryId: string,
+    at: number,
+  ): Promise<Delivery | 'IN_FLIGHT' | 'WEBHOOK_DELETED' | null>;
   delivery(accountId: string, id: string, at: number): Promise<Delivery | null>;
   deliveries(accountId: string, filter: DeliveryFilter, page: Page, at: number): Promise<Delivery[]>;
   attempts(accountId: string, deliveryId: string): Promise<DeliveryAttempt[]>;

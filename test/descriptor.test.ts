@@ -87,7 +87,7 @@ describe('a descriptor', () => {
     [{ nodes: [node({ input: ['*@a'] })] }, 'node "a" uses "*@a", which is not supported'],
     [
       { nodes: [node({ input: ['#[0...9999999]'] })] },
-      'node "a": "#[0...9999999]" must stand for at most 1000000 items, got 10000000',
+      'node "a": "#[0...9999999]" with the lists before it stands for 10000000 items, at most 1000000 are allowed in a pipeline',
     ],
   ])('%j is refused: %s', (more, message) => {
     expect(problems(pipeline(more))).toContain(message);
@@ -119,6 +119,27 @@ describe('a descriptor', () => {
       ['nodes', '0', 'nodeName'],
       ['priority'],
     ]);
+  });
+});
+
+describe('the batches of a descriptor', () => {
+  it('are bounded together, so that a short text cannot stand for more work than a long one', () => {
+    const list = '#[1...600000]';
+    expect(problems(pipeline({ nodes: [node({ input: [list] })] }))).toEqual([]);
+    expect(
+      problems(pipeline({ nodes: [node({ input: [list] }), node({ nodeName: 'b', input: [list] })] })),
+    ).toEqual([
+      'node "b": "#[1...600000]" with the lists before it stands for 1200000 items, at most 1000000 are allowed in a pipeline',
+    ]);
+    expect(problems(pipeline({ nodes: [node({ input: Array(33).fill('#[1]') })] }))).toEqual([
+      'node "a" must have at most 32 batch references, got 33',
+    ]);
+  });
+
+  it('may be over an input of many elements', () => {
+    expect(
+      problems(pipeline({ flowInput: { x: 1 }, nodes: [node({ input: [Array(300_000).fill(1)] })] })),
+    ).toEqual([]);
   });
 });
 

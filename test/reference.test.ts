@@ -5,7 +5,7 @@ import {
   batchList,
   batchSize,
   type InputSource,
-  MAX_BATCH_ITEMS,
+  type List,
   parseList,
   parseReference,
   referencesIn,
@@ -20,6 +20,8 @@ const source = (template: unknown, more: Partial<InputSource> = {}): InputSource
   ...more,
 });
 
+const elements = (list: List) => Array.from({ length: list.length }, (_, index) => list.at(index));
+
 describe('a raw list', () => {
   it.each([
     ['#[1,2,3]', ['1', '2', '3']],
@@ -32,23 +34,22 @@ describe('a raw list', () => {
     ['#[[1,2],[3]]', ['1', '2', '3']],
     ['#[1,2', ['1', '2']],
   ])('%s stands for %j', (text, items) => {
-    expect(parseList(text)).toEqual({ items });
+    expect(elements(parseList(text))).toEqual(items);
   });
 
   it('counts as HKube counts', () => {
-    const count = (text: string) => {
-      const list = parseList(text);
-      return 'items' in list ? list.items.length : -1;
-    };
+    const count = (text: string) => elements(parseList(text)).length;
     expect(count('#[1, 2, 3, 4, 5, 1...10, 11,12, 20...30]')).toBe(28);
     expect(count('#[hello, 1...10, world, 10...20]')).toBe(23);
     expect(count('#[600...700]')).toBe(101);
   });
 
-  it('is refused before it is made where it is too long', () => {
-    expect(parseList(`#[1...${MAX_BATCH_ITEMS}]`)).toHaveProperty('items');
-    expect(parseList('#[0...99999999999999]')).toEqual({ tooMany: 100_000_000_000_000 });
-    expect(parseList(`#[1...${MAX_BATCH_ITEMS},x]`)).toEqual({ tooMany: MAX_BATCH_ITEMS + 1 });
+  it('has its length, and any element, without being made', () => {
+    expect(parseList('#[0...99999999999999]').length).toBe(100_000_000_000_000);
+    expect(parseList('#[a,5...1000000000,z]').at(999_999_997)).toBe('z');
+    expect(parseList('#[a,5...1000000000,z]').at(3)).toBe(7);
+    expect(parseList(`#[0...${'9'.repeat(400)}]`).length).toBe(Number.POSITIVE_INFINITY);
+    expect(parseList('#[1]').at(1)).toBeUndefined();
   });
 });
 

@@ -1,5 +1,5 @@
 import type { Bus } from '../bus.js';
-import type { Clock } from '../clock.js';
+import type { Clock, Timer } from '../clock.js';
 import type { Ids } from '../id.js';
 import type { Log } from '../log.js';
 import { Loop } from '../loop.js';
@@ -25,8 +25,8 @@ const RECORD_TRIES = 5;
 
 export interface Dispatcher {
   start(): void;
-  /** Takes nothing new and waits for the calls under way. */
-  stop(): Promise<void>;
+  /** Takes nothing new and waits for the calls under way; what is left at the deadline is sent again later. */
+  stop(deadlineMs: number): Promise<void>;
   alive(): boolean;
 }
 
@@ -62,10 +62,15 @@ export function createDispatcher(options: DispatcherOptions): Dispatcher {
 
   return {
     start: () => loop.start(),
-    async stop() {
+    async stop(deadlineMs) {
       unlisten();
       await loop.stop();
-      await Promise.all(inFlight);
+      let timer: Timer | undefined;
+      const deadline = new Promise<void>((resolve) => {
+        timer = clock.after(deadlineMs, resolve);
+      });
+      await Promise.race([Promise.all(inFlight), deadline]);
+      timer?.cancel();
     },
     alive: () => loop.alive(),
   };

@@ -44,6 +44,13 @@ export function createEngine(parts: Parts): Engine {
           ['id'],
         );
       }
+      if (delivery === 'WEBHOOK_DELETED') {
+        throw problem(
+          'NOT_ALLOWED_IN_STATE',
+          'the webhook of this delivery was deleted, and its secret with it',
+          ['id'],
+        );
+      }
       bus.publish([{ kind: 'deliveries' }]);
       return delivery;
     },

@@ -41,12 +41,18 @@ export function createExpander(parts: Parts): Loop {
   });
 }
 
-/** Makes the next chunks; true where the batch has all its rows, or wants no more. */
+/** Makes the next chunks; true where the batch has all its rows, cannot get them, or wants no more. */
 async function expand(parts: Parts, expansion: Expansion, batch: OpenBatch): Promise<boolean> {
   const { total } = batch;
   let from = expansion.expanded;
   for (let chunk = 0; chunk < CHUNKS_A_TURN; chunk++) {
-    const items = await batch.items(from, Math.min(CHUNK, total - from));
+    const items = await batch
+      .items(from, Math.min(CHUNK, total - from))
+      .catch((error: unknown) => broken(parts, expansion, error));
+    if (!Array.isArray(items)) {
+      await fail(parts, expansion, items);
+      return true;
+    }
     const at = parts.clock.now();
     const accepted = await settle(parts, expansion, {
       kind: 'expanded',
@@ -68,19 +74,19 @@ async function open(parts: Parts, expansion: Expansion): Promise<OpenBatch | nul
   const opened =
     inputs && (await parts.openBatch(inputs).catch((error: unknown) => broken(parts, expansion, error)));
   if (opened === null || 'items' in opened) return opened;
-  await settle(parts, expansion, {
-    kind: 'expansionFailed',
-    node: expansion.node,
-    at: parts.clock.now(),
-    ...opened,
-  });
+  await fail(parts, expansion, opened);
   return null;
 }
 
-/** What cannot be opened now cannot be opened later: the job ends, so that nobody tries for ever. */
+/** What cannot be read now cannot be read later: the job ends, so that nobody tries for ever. */
 function broken({ log }: Parts, { jobUuid, node }: Expansion, error: unknown): BatchProblem {
-  log.error({ err: error, jobUuid, node }, 'a batch could not be opened; its job was ended');
+  log.error({ err: error, jobUuid, node }, 'a batch could not be read; its job is ended');
   return { code: 'INTERNAL', message: 'Carillon could not make the tasks of this batch; its log says why' };
+}
+
+function fail(parts: Parts, expansion: Expansion, problem: BatchProblem): Promise<boolean> {
+  const { node } = expansion;
+  return settle(parts, expansion, { kind: 'expansionFailed', node, at: parts.clock.now(), ...problem });
 }
 
 async function settle(parts: Parts, expansion: Expansion, outcome: Outcome): Promise<boolean> {

@@ -7,11 +7,16 @@ import { settleJob } from './settle.js';
 
 /** Outcomes that one unit of a commit takes: about 2 ms of work, so that the event loop gets its turns in between. */
 const UNIT = 64;
+/** Queues without an algorithm that one look finds; the next look finds the rest. */
+const MAX_ORPHANED = 100;
+
+type TaskOutcome = Extract<Outcome, { token: string }>;
 
 /** Leasing for whoever runs tasks: the pool of this server, or workers elsewhere. */
 export interface Leases {
   acquire(max: number): Promise<LeasedTask[]>;
-  settle(outcomes: { jobUuid: string; outcome: Outcome }[]): Promise<{ accepted: boolean[] }>;
+  /** `accepted` has one for each outcome; null: it was not taken, and should be handed in again, in the same order. */
+  settle(outcomes: { jobUuid: string; outcome: TaskOutcome }[]): Promise<{ accepted: (boolean | null)[] }>;
   extend(tokens: string[]): Promise<boolean[]>;
   onReady(handler: () => void): () => void;
   onRevoked(handler: (tokens: string[]) => void): () => void;
@@ -21,47 +26,58 @@ export function createLeases(
   parts: Parts,
   options: { queues: string[]; worker: string; leaseMs?: number },
 ): Leases {
-  const { store, bus, clock } = parts;
+  const { store, bus, clock, log } = parts;
   const leaseMs = options.leaseMs ?? LEASE_MS;
 
-  /** The outcomes of a job are settled in order, in units; the store commits the units of a tick together. */
+  /**
+   * The store commits the units of a tick together, but each may fail alone. All outcomes of a task are in one unit:
+   * none of them is taken while an earlier one has to be handed in again.
+   */
   const settle: Leases['settle'] = async (outcomes) => {
-    const groups = new Map<string, { outcomes: Outcome[]; places: number[] }>();
-    outcomes.forEach(({ jobUuid, outcome }, place) => {
-      const group = groups.get(jobUuid) ?? { outcomes: [], places: [] };
-      groups.set(jobUuid, group);
-      group.outcomes.push(outcome);
-      group.places.push(place);
-    });
-    const accepted: boolean[] = outcomes.map(() => false);
-    const units = [...groups].flatMap(([jobUuid, { outcomes: all, places }]) =>
-      Array.from({ length: Math.ceil(all.length / UNIT) }, (_, unit) => {
-        const [from, to] = [unit * UNIT, (unit + 1) * UNIT];
-        return { jobUuid, outcomes: all.slice(from, to), places: places.slice(from, to) };
-      }),
-    );
+    const accepted: (boolean | null)[] = outcomes.map(() => null);
     await Promise.all(
-      units.map(async ({ jobUuid, outcomes: some, places }) => {
-        const settled = await settleJob(parts, jobUuid, some);
-        places.forEach((place, index) => {
-          accepted[place] = settled[index]!;
-        });
+      unitsOf(outcomes).map(async ({ jobUuid, outcomes: some, places }) => {
+        try {
+          const settled = await settleJob(parts, jobUuid, some);
+          places.forEach((place, index) => {
+            accepted[place] = settled[index]!;
+          });
+        } catch (error) {
+          log.error({ err: error, jobUuid }, 'outcomes could not be settled; they are handed in again');
+        }
       }),
     );
     return { accepted };
   };
 
+  const claim = async (queues: string[], max: number) => {
+    const at = clock.now();
+    const leased = await store.claim({ queues, max, worker: options.worker, leaseMs, at });
+    const runnable = leased.filter((task) => task.source.oversize === undefined);
+    if (runnable.length < leased.length)
+      await settle(leased.flatMap((task) => refuseOversize(task, clock.now())));
+    return { leased, runnable };
+  };
+
+  /**
+   * Ready queues that nobody serves, since their algorithm was removed: the pool fails their tasks, which would wait
+   * for ever. Today every algorithm is a module of this server.
+   */
+  const orphaned = async () =>
+    (await store.readyQueues(options.queues.length + MAX_ORPHANED)).filter(
+      (queue) => !options.queues.includes(queue),
+    );
+
   return {
     async acquire(max) {
-      const claim = { queues: options.queues, max, worker: options.worker, leaseMs, at: clock.now() };
-      const leased = await store.claim(claim);
-      const runnable = leased.filter((task) => task.source.oversize === undefined);
-      if (runnable.length < leased.length)
-        await settle(leased.flatMap((task) => refuseOversize(task, clock.now())));
-      return runnable;
+      const { leased, runnable } = await claim(options.queues, max);
+      // Looked for only when there is nothing else to do, which an idle pool asks every second.
+      if (leased.length > 0) return runnable;
+      const queues = await orphaned();
+      return queues.length > 0 ? (await claim(queues, max)).runnable : [];
     },
     settle,
-    extend: (tokens) => store.extend(tokens, clock.now() + leaseMs),
+    extend: (tokens) => store.extend(tokens, clock.now() + leaseMs, clock.now()),
     onReady: (handler) =>
       bus.listen('ready', ({ queue }) => {
         if (options.queues.includes(queue)) handler();
@@ -70,11 +86,36 @@ export function createLeases(
   };
 }
 
-function refuseOversize(task: LeasedTask, at: number): { jobUuid: string; outcome: Outcome }[] {
+interface Unit {
+  jobUuid: string;
+  outcomes: TaskOutcome[];
+  /** Where each of them stands in the call. */
+  places: number[];
+}
+
+function unitsOf(outcomes: { jobUuid: string; outcome: TaskOutcome }[]): Unit[] {
+  const units: Unit[] = [];
+  const ofTask = new Map<string, Unit>();
+  const latest = new Map<string, Unit>();
+  outcomes.forEach(({ jobUuid, outcome }, place) => {
+    let unit = ofTask.get(outcome.token) ?? latest.get(jobUuid);
+    if (!unit || (unit.outcomes.length >= UNIT && !ofTask.has(outcome.token))) {
+      unit = { jobUuid, outcomes: [], places: [] };
+      units.push(unit);
+      latest.set(jobUuid, unit);
+    }
+    unit.outcomes.push(outcome);
+    unit.places.push(place);
+    ofTask.set(outcome.token, unit);
+  });
+  return units;
+}
+
+function refuseOversize(task: LeasedTask, at: number): { jobUuid: string; outcome: TaskOutcome }[] {
   if (task.source.oversize === undefined) return [];
   const ref = parseLeaseToken(task.token)!;
   const message = oversizeMessage(task.nodeName, task.source.oversize);
-  const outcome: Outcome = {
+  const outcome: TaskOutcome = {
     kind: 'failed',
     ref,
     token: task.token,

@@ -34,7 +34,10 @@ export async function expireLeases(parts: Parts, at: number, ofWorkers?: string)
         token,
         at,
       }));
-      await settleJob(parts, jobUuid, outcomes);
+      // One job's trouble must not keep the others', or the retries after this, from their turn.
+      await settleJob(parts, jobUuid, outcomes).catch((error: unknown) =>
+        parts.log.error({ err: error, jobUuid }, 'leases that ended could not be given back'),
+      );
     }),
   );
   return expired.length;

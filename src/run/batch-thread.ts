@@ -7,13 +7,17 @@ import type { FromBatchThread, ToBatchThread } from './batches.js';
 /** Runs in a worker thread: reads one large batch and hands out its items. */
 function serve(port: NonNullable<typeof parentPort>): void {
   const answer = (message: FromBatchThread) => port.postMessage(message);
-  const batch = readBatch(workerData as ExpansionInputs);
+  const inputs = workerData as ExpansionInputs;
+  const batch = readBatch(inputs);
   if ('code' in batch) {
     answer(batch);
     return;
   }
   answer({ total: batchSize(batch) });
-  port.on('message', ({ from, count }: ToBatchThread) => answer({ items: itemsOf(batch, from, count) }));
+  port.on('message', ({ from, count }: ToBatchThread) => {
+    const items = itemsOf(batch, inputs.nodeName, from, count);
+    answer(Array.isArray(items) ? { items } : items);
+  });
 }
 
 if (parentPort) serve(parentPort);

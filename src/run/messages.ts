@@ -1,5 +1,6 @@
 import type { TaskErrorCode } from '../job.js';
 import type { InputSource } from '../reference.js';
+import type { PackedTask } from './texts.js';
 
 /** What a module's thread needs to know of a task. `id` counts hand-overs: unique in a pool. */
 export interface ThreadTask {
@@ -24,8 +25,8 @@ export interface ThreadSettings {
 }
 
 export type ToThread =
-  /** Run these one after the other; `memory` has a slot for each, see slots.ts. */
-  | { kind: 'batch'; memory: SharedArrayBuffer; tasks: ThreadTask[] }
+  /** Run these one after the other; `memory` has a slot for each, see slots.ts, and `texts` what they share. */
+  | { kind: 'batch'; memory: SharedArrayBuffer; texts: string[]; tasks: PackedTask[] }
   /** Abort the signal of this task, if it is the running one. */
   | { kind: 'abort'; id: number; reason: string }
   /** Call the modules' `exit` and end. */

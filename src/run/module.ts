@@ -3,6 +3,7 @@ import type { TaskErrorCode } from '../job.js';
 import type { Held } from './held.js';
 import type { FromThread, LogLine, ThreadSettings, ThreadTask, ToThread } from './messages.js';
 import { DONE, Slots, STARTED, WAITING } from './slots.js';
+import { pack } from './texts.js';
 
 export interface ThreadOptions {
   entry: URL;
@@ -103,14 +104,13 @@ export class ModuleThread {
   /** Hands tasks over, to be run in this order after those it has. `firstId` and the numbers after it are theirs. */
   give(tasks: Held[], firstId: number): void {
     const slots = Slots.ofLength(tasks.length);
-    this.#post({
-      kind: 'batch',
-      memory: slots.memory,
-      tasks: tasks.map((held, index) => {
+    const packed = pack(
+      tasks.map((held, index) => {
         held.place(firstId + index, slots, index);
         return threadTask(held);
       }),
-    });
+    );
+    this.#post({ kind: 'batch', memory: slots.memory, ...packed });
     this.#held.push(...tasks);
   }
 

@@ -9,8 +9,11 @@ import { Scheduler } from './scheduler.js';
 export interface TaskSource {
   /** Leases at most `max` tasks that are ready; fewer says that there are no more. */
   acquire(max: number, signal?: AbortSignal): Promise<LeasedTask[]>;
-  /** Settles outcomes, in their order; `accepted` has one for each. */
-  settle(outcomes: Report[]): Promise<{ accepted: boolean[] }>;
+  /**
+   * Settles outcomes; those of one task in their order. `accepted` has one for each; null: it was not taken, nor any
+   * later one of its task, and is to be handed in again.
+   */
+  settle(outcomes: Report[]): Promise<{ accepted: (boolean | null)[] }>;
   /** Renews leases; false where one is no longer held. */
   extend(tokens: string[]): Promise<boolean[]>;
   /** Calls `handler` when a queue has got tasks; the function it returns ends that. */

@@ -16,6 +16,8 @@ import { Watch } from './watch.js';
 const POLL_MS = 1_000;
 /** Nothing is acquired while the source owes an answer to more outcomes than this. */
 const MAX_UNSETTLED = 2_000;
+/** Nor while their results together are larger than this: each may have 4 MiB. */
+const MAX_UNSETTLED_CHARS = 64 * 1024 * 1024;
 /** One claim takes no more, or its transaction would hold the event loop for longer than about 5 ms. */
 const MAX_ACQUIRED = 256;
 /** Threads that never came up, in a row, after which the pool counts as dead (it goes on trying). */
@@ -185,7 +187,7 @@ export class Scheduler implements Pool {
   /** Asks for more once half of what the threads should hold is missing, or one of them has nothing to do. */
   #acquire(): void {
     if (this.#state !== 'running' || this.#acquiring || !this.#mayBeReady) return;
-    if (this.#reports.unsettled > MAX_UNSETTLED) return;
+    if (this.#reports.unsettled > MAX_UNSETTLED || this.#reports.resultChars > MAX_UNSETTLED_CHARS) return;
     const { wanted, free } = room(this.#threads, this.#durations);
     const max = Math.min(free - this.#queue.length, MAX_ACQUIRED);
     if (max < 1 || (max * 2 < wanted && !this.#hasIdle())) return;

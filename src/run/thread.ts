@@ -8,6 +8,7 @@ import { readExtraData, readInput, TaskFailure, thrownMessage, writeResult } fro
 import { Progress } from './progress.js';
 import { Running } from './running.js';
 import { Slots } from './slots.js';
+import { unpack } from './texts.js';
 
 /**
  * Runs tasks inside a worker thread, one at a time, in the order they came. Every outcome is posted before the next
@@ -54,7 +55,8 @@ class AlgorithmThread {
   #receive(message: ToThread): void {
     if (message.kind === 'batch') {
       const slots = new Slots(message.memory);
-      for (const [index, task] of message.tasks.entries()) this.#queue.push({ task, slots, index });
+      for (const [index, packed] of message.tasks.entries())
+        this.#queue.push({ task: unpack(packed, message.texts), slots, index });
       void this.#drain();
     } else if (message.kind === 'abort') {
       const running = this.#running;

@@ -103,24 +103,20 @@ export function accountsOf(db: Handle, commits: GroupCommit, ids: Ids): Accounts
 function replaceDefaultTarget(db: Handle, id: string, at: number): void {
   const row = db.drizzle.select().from(accounts).where(eq(accounts.id, id)).get();
   if (!row) return;
-  const old = and(
+  const current = and(
     eq(targets.account, row.key),
     eq(targets.source, 'ACCOUNT_DEFAULT'),
     isNull(targets.deletedAt),
   );
-  db.drizzle.update(targets).set({ deletedAt: at }).where(old).run();
-  if (row.defaultWebhookUrl === null || row.defaultWebhookUrlKey === null) return;
+  const old = db.drizzle.select().from(targets).where(current).get();
+  const { defaultWebhookUrl: url, defaultWebhookUrlKey: urlKey, defaultWebhookFormat: format } = row;
+  if (old?.url === (url ?? undefined) && old?.format === (url === null ? undefined : format)) return;
+  db.drizzle.update(targets).set({ deletedAt: at }).where(current).run();
+  if (url === null || urlKey === null) return;
+  const timeoutMs = DEFAULT_TIMEOUT_MS;
   db.drizzle
     .insert(targets)
-    .values({
-      account: row.key,
-      source: 'ACCOUNT_DEFAULT',
-      url: row.defaultWebhookUrl,
-      urlKey: row.defaultWebhookUrlKey,
-      format: row.defaultWebhookFormat,
-      timeoutMs: DEFAULT_TIMEOUT_MS,
-      createdAt: at,
-    })
+    .values({ account: row.key, source: 'ACCOUNT_DEFAULT', url, urlKey, format, timeoutMs, createdAt: at })
     .run();
 }
 

@@ -1,12 +1,12 @@
 import type { DeliveryAttempt } from '../delivery.js';
 import type { Ids } from '../id.js';
-import type { Deliveries, DueDelivery } from '../store.js';
+import type { Deliveries } from '../store.js';
 import type { HttpHeader } from '../webhook.js';
 import { accountKey } from './accounts.js';
 import type { Committer } from './committer.js';
 import type { Handle } from './database.js';
 import { settle, writeAttempt } from './delivery-attempts.js';
-import { claimUrl, describe, lease, type UrlRow } from './delivery-claims.js';
+import { claimUrl, describe, lease, Taken, type UrlRow } from './delivery-claims.js';
 import {
   type AttemptRow,
   deliveriesParameters,
@@ -30,24 +30,24 @@ import {
 const LAST_TRY = 1_000;
 
 export function deliveriesOf(db: Handle, commits: GroupCommit, committer: Committer, ids: Ids): Deliveries {
+  let { turn } = db.prepare('select ifnull(max(turn), 0) as turn from urls').get() as { turn: number };
   return {
     claimLanes: (claim) =>
       commits.run(() => {
-        const due: DueDelivery[] = [];
+        const taken = new Taken(claim.max);
+        // Who was served longest ago comes first, or those with a backlog would keep every place.
         const urls = db
           .prepare(
-            'select key, account, cooling_until, probing from urls where due_at <= ? order by due_at limit 200',
+            'select key, account, cooling_until, probing from urls where due_at <= ? order by turn, due_at limit 200',
           )
           .all(claim.at) as UrlRow[];
         for (const url of urls) {
-          if (due.length >= claim.max) break;
-          if (url.cooling_until !== null && url.cooling_until > claim.at) {
-            refreshUrl(db, url.key);
-            continue;
-          }
-          due.push(...claimUrl(db, ids, url, claim, claim.max - due.length));
+          if (taken.room === 0) break;
+          db.prepare('update urls set turn = ? where key = ?').run(++turn, url.key);
+          if (url.cooling_until !== null && url.cooling_until > claim.at) refreshUrl(db, url.key);
+          else claimUrl(db, ids, url, claim, taken);
         }
-        return due;
+        return taken.due;
       }),
 
     async nextDueAt() {
@@ -124,6 +124,8 @@ export function deliveriesOf(db: Handle, commits: GroupCommit, committer: Commit
           | undefined;
         if (lane && lane.head === delivery.key && lane.token !== null) return 'IN_FLIGHT' as const;
         const target = db.prepare('select * from targets where key = ?').get(delivery.target) as TargetSqlRow;
+        // An old default URL still belongs to the account; a deleted webhook has no secret any more.
+        if (target.source === 'REGISTERED' && target.deleted_at !== null) return 'WEBHOOK_DELETED' as const;
         db.prepare(
           "update deliveries set status = 'PENDING', lane = null, tries = 0, since = ?, next_attempt_at = ? where key = ?",
         ).run(at, at, delivery.key);
@@ -132,7 +134,7 @@ export function deliveriesOf(db: Handle, commits: GroupCommit, committer: Commit
           target: target.key,
           job: delivery.job ?? 0,
           solo: delivery.key,
-          dueAt: target.enabled && target.deleted_at === null ? at : null,
+          dueAt: target.enabled ? at : null,
         });
         refreshUrl(db, made.url);
         return findDelivery(db, accountId, id, at);

@@ -1,6 +1,7 @@
 import { type AttemptOutcome, nextTryAt } from '../delivery.js';
 import type { AttemptRecord } from '../store.js';
 import type { Handle } from './database.js';
+import { calledUrl } from './delivery-claims.js';
 import {
   cancelTarget,
   coolDown,
@@ -52,17 +53,15 @@ export function settle(
   db.prepare(
     'update targets set consecutive_failures = case when ? then 0 else consecutive_failures + 1 end where key = ?',
   ).run(Number(delivered), delivery.target);
-  if (outcome === 'TIMEOUT') coolDown(db, lane.url, at);
-  else db.prepare('update urls set probing = 0 where key = ?').run(lane.url);
+  const called = calledUrl(lane.token!);
+  if (outcome === 'TIMEOUT') coolDown(db, called, at);
+  else db.prepare('update urls set probing = 0 where key = ?').run(called);
+  if (called !== lane.url) refreshUrl(db, called);
 
   const next = delivered ? null : nextTryAt(delivery.class, delivery.tries, delivery.since, at, fraction);
-  if (delivered || next === null) {
-    end(db, lane, delivery, delivered ? 'DELIVERED' : 'EXHAUSTED', at);
-  } else if (outcome === 'GONE' && !disable(db, delivery.target)) {
-    endJobUrl(db, lane, delivery, at);
-  } else {
-    retry(db, lane, delivery, next, at);
-  }
+  if (outcome === 'GONE' && !disable(db, delivery.target)) endJobUrl(db, lane, delivery, at);
+  else if (next === null) end(db, lane, delivery, delivered ? 'DELIVERED' : 'EXHAUSTED', at);
+  else retry(db, lane, delivery, next, at);
   endWaiting(db, delivery.key, at);
 }
 
@@ -74,10 +73,10 @@ function disable(db: Handle, target: number): boolean {
     )
     .run(target);
   if (changes === 0) return false;
-  const urls = db.prepare('update lanes set due_at = null where target = ? returning url').all(target) as {
+  const lanes = db.prepare('update lanes set due_at = null where target = ? returning url').all(target) as {
     url: number;
   }[];
-  for (const { url } of urls) refreshUrl(db, url);
+  for (const url of new Set(lanes.map((lane) => lane.url))) refreshUrl(db, url);
   return true;
 }
 

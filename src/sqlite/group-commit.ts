@@ -79,20 +79,17 @@ export class GroupCommit {
     for (let count = 0; count < MAX_UNITS && this.queue.length > 0; count++) {
       if (count > 0 && performance.now() - started > MAX_MS) return;
       const unit = this.queue.shift()!;
-      this.savepoint.run();
       try {
+        this.savepoint.run();
         const value = unit.work();
         this.release.run();
         done.push({ unit, value });
       } catch (error) {
+        failed.push({ unit, error });
         // Disk full and its kin end the whole transaction: then nothing of it stands, and everybody is told.
-        if (!this.db.inTransaction) {
-          failed.push({ unit, error });
-          throw error;
-        }
+        if (!this.db.inTransaction) throw error;
         this.db.exec('ROLLBACK TO unit');
         this.release.run();
-        failed.push({ unit, error });
       }
     }
   }

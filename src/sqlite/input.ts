@@ -69,11 +69,12 @@ export class InputReader {
     const known = this.results.get(key);
     if (known) return known;
     const node = this.db
-      .prepare('select node, batch, status from job_nodes where job = ? and name = ?')
+      .prepare('select node, batch, status, result_bytes as size from job_nodes where job = ? and name = ?')
       .get(job, name) as {
       node: number;
       batch: number;
       status: string;
+      size: number;
     };
     const loaded = this.load(job, node);
     this.results.set(key, loaded);
@@ -81,13 +82,11 @@ export class InputReader {
     return loaded;
   }
 
-  private load(job: number, { node, batch, status }: { node: number; batch: number; status: string }) {
+  private load(
+    job: number,
+    { node, batch, status, size }: { node: number; batch: number; status: string; size: number },
+  ) {
     if (status === 'SKIPPED') return { batch: true, json: '[]' };
-    const { size } = this.db
-      .prepare(
-        'select ifnull(sum(length(value) + 1), 0) as size from task_results where job = ? and node = ?',
-      )
-      .get(job, node) as { size: number };
     if (size > MAX_INPUT_BYTES) return { oversize: size };
     const { json } = this.db
       .prepare(

@@ -197,7 +197,15 @@ export function writeChange(db: Handle, { row, accountId, state }: Loaded, chang
     if (task.status === 'READY' && task.token === null) queues.add(state.nodes[task.node]!.queue);
   }
   const insertResult = db.prepare('insert into task_results (job, node, item, value) values (?, ?, ?, ?)');
-  for (const result of change.results) insertResult.run(row.key, result.node, result.item, result.json);
+  const addBytes = db.prepare(
+    'update job_nodes set result_bytes = result_bytes + ? where job = ? and node = ?',
+  );
+  const bytes = new Map<number, number>();
+  for (const result of change.results) {
+    insertResult.run(row.key, result.node, result.item, result.json);
+    bytes.set(result.node, (bytes.get(result.node) ?? 0) + result.json.length + 1);
+  }
+  for (const [node, added] of bytes) addBytes.run(added, row.key, node);
   insertTasks(db, row.key, state.nodes, change.newTasks, queues);
 
   if (ended) {

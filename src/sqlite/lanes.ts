@@ -138,7 +138,7 @@ function targetsFor(db: Handle, account: number, job: JobSqlRow | null): Map<num
           .all(account)),
     ...db
       .prepare(
-        "select * from targets where account = ? and source = 'REGISTERED' and deleted_at is null order by key",
+        "select * from targets where account = ? and source = 'REGISTERED' and deleted_at is null order by enabled desc, key",
       )
       .all(account),
   ] as TargetSqlRow[];
@@ -272,7 +272,8 @@ function supersede(db: Handle, lane: LaneSqlRow, newer: DeliverySqlRow): void {
       inFlight,
       ...(ends ? {} : { subject: newer.subject, type: newer.type }),
     }) as { key: number }[];
-  if (gone.some(({ key }) => key === lane.head)) moveOn(db, lane, newer.since);
+  // What comes after it waits as long as it would have: it may stand behind a failing status change.
+  if (gone.some(({ key }) => key === lane.head)) moveOn(db, lane, Math.max(newer.since, lane.due_at ?? 0));
 }
 
 /** Of the head: what a probe after a cool-down should carry first. */
@@ -327,14 +328,24 @@ function urlKeyOf(db: Handle, account: number, urlKey: string): number {
   return key;
 }
 
-/** Sets when a URL next has something to do. A hint that may be early, never late. */
+/**
+ * Sets when a URL next has something to do: a lane falls due, or the lease of one ends whose holder was lost. A hint
+ * that may be early, never late.
+ */
 export function refreshUrl(db: Handle, url: number): void {
-  const { due } = db
-    .prepare('select min(due_at) as due from lanes where url = ? and due_at is not null and token is null')
-    .get(url) as { due: number | null };
   db.prepare(
-    'update urls set due_at = case when ? is null then null else max(?, ifnull(cooling_until, 0)) end where key = ?',
-  ).run(due, due, url);
+    `update urls set due_at = max(ifnull(cooling_until, 0), (select min(due) from (
+       select min(due_at) as due from lanes where url = @url and due_at is not null and token is null
+       union all select min(lease_expires_at) from lanes where url = @url and token is not null)))
+     where key = @url`,
+  ).run({ url });
+}
+
+/** As many calls as may be are under way: nothing more until one of them ends, or its lease does. */
+export function pauseUrl(db: Handle, url: number): void {
+  db.prepare(
+    'update urls set due_at = (select min(lease_expires_at) from lanes where url = @url and token is not null) where key = @url',
+  ).run({ url });
 }
 
 /** A timeout: no call to this URL, whoever's lane it is, until the cool-down is over. */
@@ -352,12 +363,23 @@ export function coolDown(db: Handle, url: number, at: number): void {
 
 /** Everything a target still had to deliver is cancelled. The record of it stays. */
 export function cancelTarget(db: Handle, target: number): void {
+  const open = 'from deliveries indexed by deliveries_open where target = ? and lane is not null';
+  const lanes = db
+    .prepare(`select * from lanes where key in (select lane ${open})`)
+    .all(target) as LaneSqlRow[];
   db.prepare(
-    "update deliveries set status = 'CANCELLED', lane = null, next_attempt_at = null where target = ? and lane is not null",
+    `update deliveries indexed by deliveries_open set status = 'CANCELLED', lane = null, next_attempt_at = null
+     where target = ? and lane is not null`,
   ).run(target);
-  const lanes = db.prepare('select * from lanes where target = ?').all(target) as LaneSqlRow[];
-  for (const lane of lanes) {
-    // A job's other target may share the lane.
-    moveOn(db, lane, 0);
-  }
+  const keys = JSON.stringify(lanes.map(({ key }) => key));
+  db.prepare(
+    `delete from lanes where key in (select value from json_each(?))
+     and not exists (select 1 from deliveries d where d.lane = lanes.key)`,
+  ).run(keys);
+  // What is left is a lane that a job's other target shares.
+  const shared = db
+    .prepare('select * from lanes where key in (select value from json_each(?))')
+    .all(keys) as LaneSqlRow[];
+  for (const lane of shared) moveOn(db, lane, lane.due_at ?? 0);
+  for (const url of new Set(lanes.map((lane) => lane.url))) refreshUrl(db, url);
 }

@@ -124,6 +124,8 @@ export const jobNodes = sqliteTable(
     succeeded: integer().notNull(),
     failed: integer().notNull(),
     active: integer().notNull(),
+    /** Size of its results so far: known without reading them. */
+    resultBytes: integer('result_bytes').notNull().default(0),
     /** 1 while rows are still to be made; the expander finds its work by it. */
     expanding: integer().notNull(),
   },
@@ -287,8 +289,10 @@ export const urls = sqliteTable(
     coolingUntil: integer('cooling_until'),
     /** 1 from a cool-down until the next answer in time: one call at a time. */
     probing: integer().notNull().default(0),
-    /** When a lane of it may be due; null: none waits. A hint that is never too late. */
+    /** When there may be something to do; null: nothing waits. A hint that is never too late. */
     dueAt: integer('due_at'),
+    /** When it last had its turn, counted. */
+    turn: integer().notNull().default(0),
   },
   (t) => [
     uniqueIndex('urls_key').on(t.account, t.urlKey),
@@ -360,6 +364,7 @@ export const deliveries = sqliteTable(
     uniqueIndex('deliveries_once').on(t.target, t.position, t.part),
     index('deliveries_lane').on(t.lane, t.key).where(sql`lane is not null`),
     index('deliveries_progress').on(t.lane, t.subject).where(sql`lane is not null and class = 'PROGRESS'`),
+    index('deliveries_open').on(t.target).where(sql`lane is not null`),
     index('deliveries_account').on(t.account, t.key),
     index('deliveries_job').on(t.job, t.key).where(sql`job is not null`),
   ],

@@ -1,6 +1,6 @@
 import { newTask } from '../advance.js';
 import type { Ids } from '../id.js';
-import { type JobStatus, jobId } from '../job.js';
+import { isEnded, type JobStatus, jobId } from '../job.js';
 import type { LeasedTask } from '../lease.js';
 import { referencesIn } from '../reference.js';
 import type { Claim, Expansion, Page, TaskFilter, Tasks } from '../store.js';
@@ -38,14 +38,20 @@ export function tasksOf(db: Handle, commits: GroupCommit, ids: Ids): Tasks {
         return leased;
       }),
 
-    extend: (tokens, until) =>
+    async readyQueues(limit) {
+      const rows = db.prepare('select distinct queue from ready_accounts limit ?').all(limit);
+      return (rows as { queue: string }[]).map(({ queue }) => queue);
+    },
+
+    extend: (tokens, until, at) =>
       commits.run(() => {
         const update = db.prepare(
-          `update tasks set lease_expires_at = ? where job = (select key from jobs where uuid = ?) and node = ? and item = ? and token = ?`,
+          `update tasks set lease_expires_at = ? where job = (select key from jobs where uuid = ?) and node = ? and item = ? and token = ?
+             and lease_expires_at > ?`,
         );
         return tokens.map((token) => {
           const ref = parseLeaseToken(token);
-          return ref !== null && update.run(until, ref.jobUuid, ref.node, ref.item, token).changes > 0;
+          return ref !== null && update.run(until, ref.jobUuid, ref.node, ref.item, token, at).changes > 0;
         });
       }),
 
@@ -81,7 +87,7 @@ export function tasksOf(db: Handle, commits: GroupCommit, ids: Ids): Tasks {
         );
         const queues = new Set<string>();
         for (const task of due) {
-          const live = task.status === 'ACTIVE' || task.status === 'PENDING';
+          const live = !isEnded(task.status);
           promote.run(live ? 'READY' : 'CANCELLED', task.job, task.node, task.item);
           if (!live) continue;
           queues.add(task.queue);

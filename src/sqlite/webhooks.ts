@@ -160,7 +160,7 @@ function moveLanes(db: Handle, row: WebhookRow, patch: WebhookPatch, enabled: bo
   }
   if (enabled && row.enabled === 0) {
     db.prepare(
-      `update lanes set due_at = max(?, ifnull((select next_attempt_at from deliveries d where d.key = lanes.head), 0)) where target = ?`,
+      `update lanes set held_since = null, due_at = max(?, ifnull((select next_attempt_at from deliveries d where d.key = lanes.head), 0)) where target = ?`,
     ).run(at, row.key);
   } else if (!enabled) {
     db.prepare('update lanes set due_at = null where target = ?').run(row.key);

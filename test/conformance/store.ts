@@ -356,13 +356,15 @@ export function storeSuite(name: string, open: () => Promise<Opened>): void {
         await submit(single());
         const [task] = await claim(1);
         await opened.clock.advance(20_000);
-        expect(await store.extend([task!.token, `${task!.taskId}.other`, 'nonsense'], at() + 30_000)).toEqual(
-          [true, false, false],
-        );
+        expect(
+          await store.extend([task!.token, `${task!.taskId}.other`, 'nonsense'], at() + 30_000, at()),
+        ).toEqual([true, false, false]);
         await opened.clock.advance(20_000);
         expect(await store.expiredLeases(at(), 10)).toEqual([]);
         expect(await store.expiredLeases(at(), 10, 'w')).toHaveLength(1);
         expect(await store.expiredLeases(at(), 10, 'other')).toEqual([]);
+        await opened.clock.advance(11_000);
+        expect(await store.extend([task!.token], at() + 30_000, at())).toEqual([false]);
       });
 
       it('makes a retry ready when it is due, and not before', async () => {

@@ -1,3 +1,6 @@
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { World } from '../support/world.js';
 
@@ -203,6 +206,30 @@ describe('a pipeline', () => {
     },
     heavy ? 300_000 : 60_000,
   );
+
+  it('fails where its algorithm was removed before a restart', async () => {
+    const folder = await mkdtemp(join(tmpdir(), 'carillon-algorithms-'));
+    const file = join(folder, 'gone.mjs');
+    await writeFile(file, 'export const start = ({ progress }) => (progress(50), new Promise(() => {}));');
+    const other = await World.open({ CARILLON_ALGORITHMS_DIR: folder });
+    try {
+      const id = await other.submit(one('gone', [], { retry: { policy: 'OnCrash', limit: 2 } }));
+      const query = 'subscription ($id: ID!) { jobEvents(jobId: $id, types: [TASK_PROGRESS]) { type } }';
+      for await (const _ of other.client().iterate({ query, variables: { id } })) break;
+      await rm(file);
+      await other.restart();
+      await other.ended(id);
+      const { job } = await other.ask<JobAnswer>(JOB, { id });
+      expect(job.status).toBe('FAILED');
+      expect(job.error).toMatchObject({
+        code: 'ALGORITHM_NOT_FOUND',
+        message: 'algorithm "gone" is not in the algorithms folder of this server',
+      });
+    } finally {
+      await other.close();
+      await rm(folder, { recursive: true, force: true });
+    }
+  });
 
   describe('submitted again with one idempotencyKey', () => {
     const submit = (descriptor: object, key: string) =>

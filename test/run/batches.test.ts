@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest';
+import type { BatchOpener, OpenBatch } from '../../src/batch.js';
 import { parseReference } from '../../src/reference.js';
-import { openBatch } from '../../src/run/batches.js';
+import { openBatch, openThere } from '../../src/run/batches.js';
 import type { ExpansionInputs } from '../../src/store.js';
 
 const inputs = (list: unknown, path = 'x'): ExpansionInputs => ({
@@ -23,8 +24,7 @@ describe('a batch', () => {
     ['small', small],
     ['large, in a thread of its own', large],
   ])('that is %s gives its items from anywhere', async (_what, list) => {
-    const batch = await openBatch(inputs(list));
-    if (!('items' in batch)) throw new Error(batch.message);
+    const batch = await opened(openBatch(inputs(list)));
     expect(batch.total).toBe(list.length);
     expect(await batch.items(0, 2)).toEqual([JSON.stringify([list[0]]), JSON.stringify([list[1]])]);
     expect(await batch.items(list.length - 1, 1)).toEqual([JSON.stringify([list.at(-1)])]);
@@ -48,4 +48,80 @@ describe('a batch', () => {
       message: expect.stringContaining('99000000'),
     });
   });
+
+  it('of large items gives fewer than it was asked for, and all of them in the end', async () => {
+    const list = Array.from({ length: 10 }, (_, index) => String(index).repeat(1_500_000));
+    const batch = await opened(openBatch(inputs(list)));
+    const made: string[] = [];
+    while (made.length < batch.total) {
+      const items = await batch.items(made.length, batch.total - made.length);
+      if (!Array.isArray(items)) throw new Error(items.message);
+      expect(items.length).toBeGreaterThan(0);
+      expect(items.length).toBeLessThan(3);
+      made.push(...items);
+    }
+    batch.close();
+    expect(made.map((item) => JSON.parse(item))).toEqual(list.map((item) => [item]));
+  });
+
+  it('of one item that is above the largest input is refused by size', async () => {
+    const one = inputs(['x'.repeat(2_200_000)]);
+    const batch = await opened(openBatch({ ...one, references: Array(32).fill(one.references[0]) }));
+    expect(await batch.items(0, 1)).toEqual({
+      code: 'INPUT_TOO_LARGE',
+      message: expect.stringMatching(
+        /^the input of node "n" must be at most 67108864 bytes of JSON, got \d+;/,
+      ),
+    });
+    batch.close();
+  });
 });
+
+describe('a batch over a text that would fill the memory', () => {
+  it('is refused before it is parsed', async () => {
+    const one = inputs([]);
+    const json = `[${'[],'.repeat(9_000_000)}[]]`;
+    const source = { ...one.source, results: { p: { batch: false, json } } };
+    expect(await openBatch({ ...one, source })).toEqual({
+      code: 'INPUT_TOO_LARGE',
+      message: expect.stringMatching(
+        /^what the batch of node "n" is made of must take at most 768 MiB .*about 8\d\d;/,
+      ),
+    });
+  });
+});
+
+describe('the thread of a batch', () => {
+  const thread = (code: string) =>
+    openThere(
+      new URL(
+        `data:text/javascript,${encodeURIComponent(`import { parentPort } from 'node:worker_threads'; ${code}`)}`,
+      ),
+      inputs([]),
+    );
+
+  it.each([
+    ['ends', 'process.exit(7)', 'the thread of a batch has ended with code 7'],
+    ['throws', "throw new RangeError('Invalid string length')", 'Invalid string length'],
+  ])('that %s before it has opened rejects', async (_what, code, message) => {
+    await expect(thread(code)).rejects.toThrow(message);
+  });
+
+  it.each([
+    ['ends', 'process.exit(7)', 'the thread of a batch has ended with code 7'],
+    ['throws', "throw new RangeError('Invalid string length')", 'Invalid string length'],
+  ])('that %s over its items rejects this answer and every later one', async (_what, code, message) => {
+    const batch = await opened(
+      thread(`parentPort.postMessage({ total: 3 }); parentPort.on('message', () => { ${code} });`),
+    );
+    await expect(batch.items(0, 3)).rejects.toThrow(message);
+    await expect(batch.items(0, 3)).rejects.toThrow(message);
+    batch.close();
+  });
+});
+
+async function opened(opening: ReturnType<BatchOpener>): Promise<OpenBatch> {
+  const batch = await opening;
+  if (!('items' in batch)) throw new Error(batch.message);
+  return batch;
+}

@@ -410,6 +410,22 @@ test('nothing more is acquired while the store owes 2,000 answers', async () => 
   for (const token of tokens) expect(source.kinds(token)).toEqual(['started', 'succeeded']);
 });
 
+test('nothing more is acquired while results of 64 MiB wait for the store', async () => {
+  const { source, pool } = setup({ limits: { maxResultBytes: 16_000_000 } });
+  let open = () => {};
+  const gate = new Promise<void>((resolve) => {
+    open = resolve;
+  });
+  source.beforeSettle = () => gate;
+  const tokens = Array.from({ length: 60 }, () => source.add('returns', ['text', 4_000_000]));
+  await expect
+    .poll(() => pool.stats().unsettled >= 34 && pool.stats().busy === 0, { timeout: 20_000 })
+    .toBe(true);
+  expect(source.acquired.length).toBeLessThan(50);
+  open();
+  for (const token of tokens) expect((await source.end(token)).kind).toBe('succeeded');
+});
+
 test('asks for few tasks while they are long and for many once they are short', async () => {
   const { source } = setup();
   const slow = Array.from({ length: 3 }, () => source.add('sleep', [60]));

@@ -12,12 +12,18 @@ const progress = (token: string, percent: number): Report => ({
   outcome: { kind: 'progress', ref, token, at: 0, percent, message: null },
 });
 
+const succeeded = (token: string, result: string): Report => ({
+  jobUuid: 'j',
+  outcome: { kind: 'succeeded', ref, token, at: 0, result },
+});
+const tokensOf = ({ reports }: { reports: Report[] }) => reports.map(({ outcome }) => outcome.token);
+
 /** A store that answers each call when told to. */
 function setup() {
   const clock = new ManualClock();
   const calls: {
     reports: Report[];
-    answer: (accepted?: boolean[]) => void;
+    answer: (accepted?: (boolean | null)[]) => void;
     reject: (error: Error) => void;
   }[] = [];
   const settled: [TaskOutcome, boolean][] = [];
@@ -26,7 +32,7 @@ function setup() {
   const reports = new Reports(clock, {
     settle: (batch) =>
       new Promise((resolve, reject) => {
-        const answer = (accepted = batch.map(() => true)) => resolve({ accepted });
+        const answer = (accepted: (boolean | null)[] = batch.map(() => true)) => resolve({ accepted });
         calls.push({ reports: [...batch], answer, reject });
         called();
       }),
@@ -60,7 +66,7 @@ test('what comes in one turn shares a call, and what comes meanwhile waits for t
   ]);
 });
 
-test('a call that fails is repeated as it was, later each time, before anything else', async () => {
+test('a call that fails is repeated, later each time, ahead of what came meanwhile', async () => {
   const { reports, call, clock, errors, calls } = setup();
   reports.add(started('a'));
   (await call(1)).reject(new Error('disk full'));
@@ -70,14 +76,64 @@ test('a call that fails is repeated as it was, later each time, before anything 
   expect(calls).toHaveLength(1);
   clock.advance(1);
   const again = await call(2);
-  expect(again.reports.map(({ outcome }) => outcome.token)).toEqual(['a']);
+  expect(tokensOf(again)).toEqual(['a', 'b']);
   again.reject(new Error('disk full'));
   await expect.poll(() => errors.length).toBe(2);
+  reports.add(started('c'));
   clock.advance(99);
   expect(calls).toHaveLength(2);
   clock.advance(1);
-  (await call(3)).answer();
-  expect((await call(4)).reports.map(({ outcome }) => outcome.token)).toEqual(['b']);
+  const third = await call(3);
+  expect(tokensOf(third)).toEqual(['a', 'b', 'c']);
+  third.answer();
+  await expect.poll(() => reports.unsettled).toBe(0);
+});
+
+test('what was not taken is handed in again, alone of its call and ahead of what came meanwhile', async () => {
+  const { reports, call, clock, settled, errors } = setup();
+  for (const token of ['a', 'b', 'c']) reports.add(started(token));
+  (await call(1)).answer([null, true, false]);
+  await expect.poll(() => settled.length).toBe(2);
+  expect(reports.unsettled).toBe(1);
+  reports.add(succeeded('a', '1'));
+  reports.add(started('d'));
+  clock.advance(50);
+  const again = await call(2);
+  expect(again.reports).toEqual([started('a'), succeeded('a', '1'), started('d')]);
+  again.answer([true, true, false]);
+  await expect.poll(() => reports.unsettled).toBe(0);
+  expect(settled.map(([{ token, kind }, accepted]) => `${token} ${kind} ${accepted}`)).toEqual([
+    'b started true',
+    'c started false',
+    'a started true',
+    'a succeeded true',
+    'd started false',
+  ]);
+  expect(errors).toEqual([]);
+});
+
+test('others wait for half a second at most where one outcome is never taken', async () => {
+  const { reports, call, clock } = setup();
+  reports.add(started('stuck'));
+  for (let turn = 1; turn < 10; turn++) {
+    const { answer } = await call(turn);
+    reports.add(started(`t${turn}`));
+    answer([null, ...Array(turn - 1).fill(true)]);
+    await expect.poll(() => reports.unsettled).toBe(2);
+    clock.advance(turn === 1 ? 50 : 500);
+    expect(tokensOf(await call(turn + 1))).toEqual(['stuck', `t${turn}`]);
+  }
+});
+
+test('counts the text of results until they are settled', async () => {
+  const { reports, call } = setup();
+  reports.add(succeeded('a', '[1,2]'));
+  reports.add(succeeded('b', '[]'));
+  reports.add(progress('c', 50));
+  const first = await call(1);
+  expect(reports.resultChars).toBe(7);
+  first.answer([null, true, true]);
+  await expect.poll(() => reports.resultChars).toBe(5);
 });
 
 test('newer progress takes the place of what has not been sent', async () => {

@@ -67,6 +67,7 @@ CREATE UNIQUE INDEX `deliveries_id_unique` ON `deliveries` (`id`);--> statement-
 CREATE UNIQUE INDEX `deliveries_once` ON `deliveries` (`target`,`position`,`part`);--> statement-breakpoint
 CREATE INDEX `deliveries_lane` ON `deliveries` (`lane`,`key`) WHERE lane is not null;--> statement-breakpoint
 CREATE INDEX `deliveries_progress` ON `deliveries` (`lane`,`subject`) WHERE lane is not null and class = 'PROGRESS';--> statement-breakpoint
+CREATE INDEX `deliveries_open` ON `deliveries` (`target`) WHERE lane is not null;--> statement-breakpoint
 CREATE INDEX `deliveries_account` ON `deliveries` (`account`,`key`);--> statement-breakpoint
 CREATE INDEX `deliveries_job` ON `deliveries` (`job`,`key`) WHERE job is not null;--> statement-breakpoint
 CREATE TABLE `delivery_bodies` (
@@ -121,6 +122,7 @@ CREATE TABLE `job_nodes` (
 	`succeeded` integer NOT NULL,
 	`failed` integer NOT NULL,
 	`active` integer NOT NULL,
+	`result_bytes` integer DEFAULT 0 NOT NULL,
 	`expanding` integer NOT NULL,
 	PRIMARY KEY(`job`, `node`)
 ) WITHOUT ROWID;
@@ -286,7 +288,8 @@ CREATE TABLE `urls` (
 	`url_key` text NOT NULL,
 	`cooling_until` integer,
 	`probing` integer DEFAULT 0 NOT NULL,
-	`due_at` integer
+	`due_at` integer,
+	`turn` integer DEFAULT 0 NOT NULL
 );
 --> statement-breakpoint
 CREATE UNIQUE INDEX `urls_key` ON `urls` (`account`,`url_key`);--> statement-breakpoint

@@ -32,7 +32,7 @@ export class Fixture {
 
   static async open(): Promise<Fixture> {
     const fixture = new Fixture();
-    fixture.folder = await mkdtemp(join(tmpdir(), 'carillon-review-'));
+    fixture.folder = await mkdtemp(join(tmpdir(), 'carillon-fixture-'));
     fixture.openStore();
     fixture.account = (await fixture.store.ensureAccount('default', 'whsec_YWNjb3VudA==', fixture.at())).id;
     return fixture;

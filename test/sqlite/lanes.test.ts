@@ -3,7 +3,7 @@ import { Fixture, HOUR, MINUTE, SECOND } from './fixture.js';
 
 const url = 'http://receiver.example/';
 
-describe('review: lanes', () => {
+describe('lanes', () => {
   let f: Fixture;
   beforeEach(async () => {
     f = await Fixture.open();

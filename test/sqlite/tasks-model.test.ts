@@ -1,11 +1,7 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { advance } from '../../src/advance.js';
-import { createLeases } from '../../src/engine/leases.js';
-import type { Parts } from '../../src/engine/parts.js';
 import { isEnded, parseJobId } from '../../src/job.js';
 import type { LeasedTask } from '../../src/lease.js';
-import { memoryBus } from '../../src/memory/bus.js';
-import type { Store } from '../../src/store.js';
 import { parseLeaseToken } from '../../src/task.js';
 import { ALL, Fixture, MINUTE, SECOND } from './fixture.js';
 
@@ -21,7 +17,7 @@ function random(seed: number) {
   return { next, below, pick: <T>(list: readonly T[]): T => list[below(list.length)]! };
 }
 
-describe('review: tasks', () => {
+describe('tasks', () => {
   let f: Fixture;
   beforeEach(async () => {
     f = await Fixture.open();
@@ -35,39 +31,11 @@ describe('review: tasks', () => {
     await f.clock.advance(31 * SECOND);
     const expired = await f.store.expiredLeases(f.at(), 10);
     const [kept, taken] = await Promise.all([
-      f.store.extend([task!.token], f.at() + 30 * SECOND),
+      f.store.extend([task!.token], f.at() + 30 * SECOND, f.at()),
       f.settle({ token: expired[0]!.token }, { kind: 'expired' }),
     ]);
     // Whoever wins: the holder must not be told that it holds what was taken from it.
     expect(kept[0] === true && taken.accepted[0] === true).toBe(false);
-  });
-
-  it('a start that was committed is not answered as lost when its call is repeated', async () => {
-    await f.submit(f.single());
-    await f.submit(f.single());
-    const tasks = await f.claim(2);
-    let failures = 1;
-    const store = new Proxy(f.store, {
-      get(target, name) {
-        if (name !== 'settle') return Reflect.get(target, name);
-        return async (...parameters: Parameters<Store['settle']>) => {
-          const ofSecond = parameters[0].jobUuid === parseLeaseToken(tasks[1]!.token)!.jobUuid;
-          if (ofSecond && failures-- > 0) throw new Error('database is locked');
-          return target.settle(...parameters);
-        };
-      },
-    });
-    const log = { debug() {}, info() {}, warn() {}, error() {} };
-    const parts = { store, bus: memoryBus(() => {}), clock: f.clock, ids: f.ids, log } as unknown as Parts;
-    const leases = createLeases(parts, { queues: ['one'], worker: 'w' });
-    const reports = tasks.map((task) => {
-      const { jobUuid, node, item } = parseLeaseToken(task.token)!;
-      const outcome = { kind: 'started' as const, ref: { node, item }, token: task.token, at: f.at() };
-      return { jobUuid, outcome };
-    });
-    await expect(leases.settle(reports)).rejects.toThrow('locked');
-    // The pool repeats the whole call, and stops every task whose start is not accepted.
-    expect(await leases.settle(reports)).toEqual({ accepted: [true, true] });
   });
 
   async function walk(seed: number, steps: number): Promise<void> {
@@ -78,39 +46,60 @@ describe('review: tasks', () => {
     const log: string[] = [];
 
     const check = async () => {
-      const lost = f.rows(`select t.* from tasks t join jobs j on j.key = t.job where t.status = 'READY' and t.token is null
+      const lost =
+        f.rows(`select t.* from tasks t join jobs j on j.key = t.job where t.status = 'READY' and t.token is null
         and j.status in ('PENDING', 'ACTIVE') and not exists (select 1 from ready_jobs r where r.job = t.job and r.queue = t.queue)`);
       const unlisted = f.rows(`select * from ready_jobs r where not exists (select 1 from ready_accounts a
         where a.queue = r.queue and a.rank = r.rank and a.account = r.account)`);
-      const leaked = f.rows(`select t.* from tasks t join jobs j on j.key = t.job where t.token is not null and j.finished_at is not null`);
+      const leaked = f.rows(
+        `select t.* from tasks t join jobs j on j.key = t.job where t.token is not null and j.finished_at is not null`,
+      );
       const counts = f.rows(`select n.job, n.node, n.active, n.succeeded, n.failed,
           (select count(*) from tasks t where t.job = n.job and t.node = n.node and t.status = 'ACTIVE') as a,
           (select count(*) from tasks t where t.job = n.job and t.node = n.node and t.status = 'SUCCEEDED') as s,
           (select count(*) from tasks t where t.job = n.job and t.node = n.node and t.status = 'FAILED') as f
         from job_nodes n where n.active <> a or n.succeeded <> s or n.failed <> f`);
-      const sequences = f.rows(`select j.key from jobs j where j.sequence <> (select count(*) from events e where e.job = j.key)`);
-      const positions = f.rows(`select a.key from accounts a where a.head <> (select count(*) from events e where e.account = a.key)`);
+      const sequences = f.rows(
+        `select j.key from jobs j where j.sequence <> (select count(*) from events e where e.job = j.key)`,
+      );
+      const positions = f.rows(
+        `select a.key from accounts a where a.head <> (select count(*) from events e where e.account = a.key)`,
+      );
       const rows = { lost, unlisted, leaked, counts, sequences, positions };
       for (const [name, found] of Object.entries(rows))
-        if (found.length > 0) throw new Error(`seed ${seed}: ${name} ${JSON.stringify(found)}\n${log.slice(-12).join('\n')}`);
+        if (found.length > 0)
+          throw new Error(`seed ${seed}: ${name} ${JSON.stringify(found)}\n${log.slice(-12).join('\n')}`);
     };
     const expand = async () => {
       const next = await f.store.nextExpansion(null);
       if (!next) return false;
-      const [row] = f.rows<{ total: number | null }>('select total from job_nodes where job = ? and node = ?', ...next.place.split('.').map(Number));
+      const [row] = f.rows<{ total: number | null }>(
+        'select total from job_nodes where job = ? and node = ?',
+        ...next.place.split('.').map(Number),
+      );
       const total = row!.total ?? r.below(50);
       const count = Math.min(total - next.expanded, 1 + r.below(40));
       await f.store.settle(
         {
           jobUuid: next.jobUuid,
-          outcomes: [{ kind: 'expanded', node: next.node, at: f.at(), total, from: next.expanded, items: Array(count).fill('[1]') }],
+          outcomes: [
+            {
+              kind: 'expanded',
+              node: next.node,
+              at: f.at(),
+              total,
+              from: next.expanded,
+              items: Array(count).fill('[1]'),
+            },
+          ],
         },
         advance,
       );
       return true;
     };
     const sweep = async () => {
-      for (const { token } of await f.store.expiredLeases(f.at(), 100)) await f.settle({ token }, { kind: 'expired' });
+      for (const { token } of await f.store.expiredLeases(f.at(), 100))
+        await f.settle({ token }, { kind: 'expired' });
       await f.store.promoteRetries(f.at(), r.pick([1, 5, 100]));
       await f.store.agePriorities(f.at(), 10 * MINUTE);
     };
@@ -133,7 +122,12 @@ describe('review: tasks', () => {
         async () => {
           const account = r.pick(accounts);
           const retry = { policy: r.pick(['Never', 'Always', 'OnError', 'OnCrash']), limit: 1 + r.below(3) };
-          const node = (nodeName: string, input: unknown[]) => ({ nodeName, algorithmName: r.pick(['one', 'two']), input, retry });
+          const node = (nodeName: string, input: unknown[]) => ({
+            nodeName,
+            algorithmName: r.pick(['one', 'two']),
+            input,
+            retry,
+          });
           const shapes = [
             [node('a', [1])],
             [node('a', ['#[1]']), node('b', ['@a'])],
@@ -142,12 +136,26 @@ describe('review: tasks', () => {
           ];
           jobs.push({
             account,
-            id: await f.submit({ name: 'p', priority: 1 + r.below(5), options: { batchTolerance: r.pick([0, 50, 100]) }, nodes: r.pick(shapes) }, [], account),
+            id: await f.submit(
+              {
+                name: 'p',
+                priority: 1 + r.below(5),
+                options: { batchTolerance: r.pick([0, 50, 100]) },
+                nodes: r.pick(shapes),
+              },
+              [],
+              account,
+            ),
           });
         },
       ],
       [4, 'expand', expand],
-      [8, 'claim', async () => leased.push(...(await f.claim(1 + r.below(80), r.pick([['one'], ['two'], ['one', 'two']]))))],
+      [
+        8,
+        'claim',
+        async () =>
+          leased.push(...(await f.claim(1 + r.below(80), r.pick([['one'], ['two'], ['one', 'two']])))),
+      ],
       [3, 'start', async () => leased.length > 0 && f.settle(r.pick(leased), { kind: 'started' })],
       [
         12,
@@ -164,7 +172,13 @@ describe('review: tasks', () => {
               const { node, item } = parseLeaseToken(task.token)!;
               const base = { ref: { node, item }, token: task.token, at: f.at() };
               return r.below(6) === 0
-                ? { ...base, kind: 'failed' as const, code: 'ALGORITHM_ERROR' as const, message: 'm', crash: false }
+                ? {
+                    ...base,
+                    kind: 'failed' as const,
+                    code: 'ALGORITHM_ERROR' as const,
+                    message: 'm',
+                    crash: false,
+                  }
                 : { ...base, kind: 'succeeded' as const, result: '[1,2]' };
             });
             await f.store.settle({ jobUuid: parseJobId(first.jobId)!.uuid, outcomes }, advance);
@@ -172,23 +186,44 @@ describe('review: tasks', () => {
         },
       ],
       [2, 'forget', async () => void leased.splice(r.below(leased.length), 1)],
-      [1, 'extend', async () => {
-        const kept = await f.store.extend(leased.map((task) => task.token), f.at() + 30 * SECOND);
-        leased = leased.filter((_, index) => kept[index]);
-      }],
-      [0.5, 'cancel', async () => jobs.length > 0 && f.settleJob(r.pick(jobs).id, { kind: 'cancel', at: f.at(), reason: '' })],
+      [
+        1,
+        'extend',
+        async () => {
+          const kept = await f.store.extend(
+            leased.map((task) => task.token),
+            f.at() + 30 * SECOND,
+            f.at(),
+          );
+          leased = leased.filter((_, index) => kept[index]);
+        },
+      ],
+      [
+        0.5,
+        'cancel',
+        async () =>
+          jobs.length > 0 && f.settleJob(r.pick(jobs).id, { kind: 'cancel', at: f.at(), reason: '' }),
+      ],
       [3, 'sweep', sweep],
       [4, 'advance', () => f.clock.advance(r.pick([SECOND, 10 * SECOND, 40 * SECOND, 6 * MINUTE]))],
-      [0.3, 'restart', async () => {
-        await f.reopen();
-        for (const { token } of await f.store.expiredLeases(f.at(), 1_000, 'w')) await f.settle({ token }, { kind: 'expired' });
-        leased = [];
-      }],
+      [
+        0.3,
+        'restart',
+        async () => {
+          await f.reopen();
+          for (const { token } of await f.store.expiredLeases(f.at(), 1_000, 'w'))
+            await f.settle({ token }, { kind: 'expired' });
+          leased = [];
+        },
+      ],
     ];
     const sum = actions.reduce((total, [weight]) => total + weight, 0);
     for (let step = 0; step < steps; step++) {
       let place = r.next() * sum;
-      const [, name, run] = actions.find(([weight]) => (place -= weight) < 0)!;
+      const [, name, run] = actions.find(([weight]) => {
+        place -= weight;
+        return place < 0;
+      })!;
       log.push(`${step} ${name}`);
       await run();
       await check();
@@ -207,7 +242,9 @@ describe('review: tasks', () => {
       expect({ seed, ended: isEnded(row.status) }).toEqual({ seed, ended: true });
       const { events } = (await f.store.jobEvents(job.account, job.id, null, 0, 100_000))!;
       expect(events.map((event) => event.sequence)).toEqual(events.map((_, index) => index + 1));
-      const percents = events.flatMap((event) => (event.facts.of === 'job' ? [event.facts.progress.percent] : []));
+      const percents = events.flatMap((event) =>
+        event.facts.of === 'job' ? [event.facts.progress.percent] : [],
+      );
       expect(percents).toEqual([...percents].sort((a, b) => a - b));
       const last = events.at(-1)!;
       expect(last.type).toBe(`JOB_${row.status}`);
@@ -217,11 +254,17 @@ describe('review: tasks', () => {
       expect(states.reduce((count, [, one]) => count + one, 0)).toBe(total);
       if (row.status === 'COMPLETED') expect(succeeded + failed + skipped).toBe(total);
     }
-    expect(await f.store.tasks(f.account, jobs[0]?.id ?? '', { statuses: ['ACTIVE', 'READY', 'WAITING'] }, ALL)).toEqual([]);
+    expect(
+      await f.store.tasks(f.account, jobs[0]?.id ?? '', { statuses: ['ACTIVE', 'READY', 'WAITING'] }, ALL),
+    ).toEqual([]);
     expect(await f.claim(10)).toEqual([]);
   }
 
   const first = Number(process.env['SEED'] ?? 1);
   for (let seed = first; seed < first + Number(process.env['SEEDS'] ?? 20); seed++)
-    it(`a random walk keeps every task claimable and ends every job (seed ${seed})`, () => walk(seed, 150), 60_000);
+    it(
+      `a random walk keeps every task claimable and ends every job (seed ${seed})`,
+      () => walk(seed, 150),
+      60_000,
+    );
 });

@@ -1,0 +1,109 @@
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { type BatchOpener, type OpenBatch, openHere } from '../../src/batch.js';
+import { createExpander } from '../../src/engine/expander.js';
+import type { Parts } from '../../src/engine/parts.js';
+import type { Loop } from '../../src/loop.js';
+import { memoryBus } from '../../src/memory/bus.js';
+import { Fixture } from '../sqlite/fixture.js';
+import { fake } from '../support/fake.js';
+
+describe('the expander', () => {
+  let f: Fixture;
+  let expander: Loop;
+  let errors: object[];
+  beforeEach(async () => {
+    f = await Fixture.open();
+    errors = [];
+  });
+  afterEach(async () => {
+    await expander.stop();
+    await f.close();
+  });
+
+  const start = (openBatch: BatchOpener) => {
+    const { store, clock, ids } = f;
+    const log = { debug() {}, info() {}, warn() {}, error: (facts: object) => void errors.push(facts) };
+    expander = createExpander(
+      fake<Parts>('parts', { store, bus: memoryBus(() => {}), clock, ids, log, openBatch }),
+    );
+    expander.start();
+  };
+  const submit = (nodeName: string, count: number) =>
+    f.submit({ name: 'p', nodes: [{ nodeName, algorithmName: 'one', input: [`#[1...${count}]`] }] });
+  const tasks = async (jobId: string) => {
+    const page = { limit: 1_000, after: null, before: null, inverted: false };
+    return (await f.store.tasks(f.account, jobId, { statuses: ['READY'] }, page)).length;
+  };
+  const fails = async (jobId: string) => {
+    await expect.poll(async () => (await f.store.job(f.account, jobId))!.status).toBe('FAILED');
+    return (await f.store.job(f.account, jobId))!.error;
+  };
+
+  /** Every node called "bad" has a batch whose items are asked for in vain. */
+  const withBad = (items: OpenBatch['items'], closed = () => {}): BatchOpener => {
+    return async (inputs) =>
+      inputs.nodeName === 'bad' ? { total: 3, items, close: closed } : openHere(inputs);
+  };
+
+  it('ends the job whose batch breaks while it is read, and goes on with the others', async () => {
+    const broken = new Error('the thread has ended');
+    let closed = 0;
+    const [bad, good] = [await submit('bad', 3), await submit('good', 3)];
+    start(
+      withBad(
+        () => Promise.reject(broken),
+        () => {
+          closed++;
+        },
+      ),
+    );
+    expect(await fails(bad)).toMatchObject({
+      code: 'INTERNAL',
+      message: 'Carillon could not make the tasks of this batch; its log says why',
+      nodeName: 'bad',
+    });
+    await expect.poll(() => tasks(good)).toBe(3);
+    const later = await submit('good', 4);
+    expander.wake();
+    await expect.poll(() => tasks(later)).toBe(4);
+    expect(errors).toMatchObject([{ err: broken }]);
+    expect(closed).toBe(1);
+  });
+
+  it('ends the job whose batch breaks while it is opened', async () => {
+    const bad = await submit('bad', 3);
+    start(() => Promise.reject(new Error('the thread has ended')));
+    expect((await fails(bad))!.code).toBe('INTERNAL');
+    expect(errors).toHaveLength(1);
+  });
+
+  it('ends the job of which one item is too large, with the reason', async () => {
+    const bad = await submit('bad', 3);
+    start(withBad(async () => ({ code: 'INPUT_TOO_LARGE', message: 'hand over less' })));
+    expect(await fails(bad)).toMatchObject({ code: 'INPUT_TOO_LARGE', message: 'hand over less' });
+    expect(errors).toEqual([]);
+  });
+
+  it('makes all tasks of a batch whose chunks are shorter than what it asks for', async () => {
+    const job = await submit('short', 40);
+    start(async (inputs) => {
+      const batch = (await openHere(inputs)) as OpenBatch;
+      return { ...batch, items: (from, count) => batch.items(from, Math.min(count, 1)) };
+    });
+    await expect.poll(() => tasks(job)).toBe(40);
+  });
+
+  it('tries again where the store fails, and ends nothing for it', async () => {
+    const job = await submit('good', 3);
+    const { settle } = f.store;
+    let failures = 1;
+    f.store.settle = async (...parameters) => {
+      if (failures-- > 0) throw new Error('disk full');
+      return settle(...parameters);
+    };
+    start(openHere);
+    await expect.poll(() => errors.length).toBe(1);
+    await f.clock.advance(1_000);
+    await expect.poll(() => tasks(job)).toBe(3);
+  });
+});

@@ -1,0 +1,103 @@
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { createLeases } from '../../src/engine/leases.js';
+import type { Parts } from '../../src/engine/parts.js';
+import type { LeasedTask } from '../../src/lease.js';
+import { memoryBus } from '../../src/memory/bus.js';
+import type { JobOutcomes } from '../../src/store.js';
+import { parseLeaseToken } from '../../src/task.js';
+import { Fixture } from '../sqlite/fixture.js';
+import { fake } from '../support/fake.js';
+
+describe('leases', () => {
+  let f: Fixture;
+  beforeEach(async () => {
+    f = await Fixture.open();
+  });
+  afterEach(() => f.close());
+
+  /** Leases of these queues; `beforeSettle` may throw in the store's stead. */
+  const open = (queues: string[], beforeSettle = (_group: JobOutcomes) => {}) => {
+    const { clock, ids } = f;
+    const { settle } = f.store;
+    f.store.settle = async (group, decide) => {
+      beforeSettle(group);
+      return settle(group, decide);
+    };
+    const errors: object[] = [];
+    const log = { debug() {}, info() {}, warn() {}, error: (facts: object) => void errors.push(facts) };
+    const parts = fake<Parts>('parts', { store: f.store, bus: memoryBus(() => {}), clock, ids, log });
+    return { leases: createLeases(parts, { queues, worker: 'w' }), errors };
+  };
+  const place = ({ token }: LeasedTask) => {
+    const { jobUuid, node, item } = parseLeaseToken(token)!;
+    return { jobUuid, base: { ref: { node, item }, token, at: f.at() } };
+  };
+  const started = (task: LeasedTask) => {
+    const { jobUuid, base } = place(task);
+    return { jobUuid, outcome: { kind: 'started' as const, ...base } };
+  };
+  const succeeded = (task: LeasedTask) => {
+    const { jobUuid, base } = place(task);
+    return { jobUuid, outcome: { kind: 'succeeded' as const, result: '1', ...base } };
+  };
+  const tasksOf = async (jobIds: string[]) =>
+    (
+      await Promise.all(
+        jobIds.map((id) =>
+          f.store.tasks(f.account, id, {}, { limit: 10, after: null, before: null, inverted: false }),
+        ),
+      )
+    )
+      .flat()
+      .map(({ status }) => status);
+
+  it('answers null for what could not be settled, settles the rest, and takes both again', async () => {
+    const jobs = [await f.submit(f.single()), await f.submit(f.single())];
+    const failing = { uuid: '' };
+    const { leases, errors } = open(['one'], ({ jobUuid }) => {
+      if (jobUuid === failing.uuid) throw new Error('database is locked');
+    });
+    const tasks = await leases.acquire(2);
+    failing.uuid = place(tasks[1]!).jobUuid;
+    expect(await leases.settle(tasks.map(started))).toEqual({ accepted: [true, null] });
+    expect(errors).toMatchObject([{ jobUuid: failing.uuid }]);
+    failing.uuid = '';
+    // A caller that lost the answer hands in what was committed, too: the holder is told that it holds the task.
+    expect(await leases.settle(tasks.map(started))).toEqual({ accepted: [true, true] });
+    expect(await tasksOf(jobs)).toEqual(['ACTIVE', 'ACTIVE']);
+  });
+
+  it('settles all outcomes of a task in one unit, in their order', async () => {
+    await f.submit({ name: 'p', nodes: [{ nodeName: 'a', algorithmName: 'one', input: ['#[1...100]'] }] });
+    const expansion = (await f.store.nextExpansion(null))!;
+    await f.settleJob(`p:${expansion.jobUuid}`, {
+      ...{ kind: 'expanded', node: 0, at: f.at(), total: 100, from: 0 },
+      items: Array(100).fill('[1]'),
+    });
+    const units: JobOutcomes['outcomes'][] = [];
+    const { leases } = open(['one'], ({ outcomes }) => void units.push(outcomes));
+    const tasks = await leases.acquire(100);
+    const { accepted } = await leases.settle([...tasks.map(started), ...tasks.map(succeeded)]);
+    expect(accepted).toEqual(Array(200).fill(true));
+    expect(units.length).toBeGreaterThan(1);
+    const kinds = new Map<string, string[]>();
+    for (const [unit, outcomes] of units.entries())
+      for (const outcome of outcomes)
+        if ('token' in outcome)
+          kinds.set(outcome.token, [...(kinds.get(outcome.token) ?? []), `${unit} ${outcome.kind}`]);
+    for (const { token } of tasks) {
+      const unit = kinds.get(token)![0]!.split(' ')[0];
+      expect(kinds.get(token)).toEqual([`${unit} started`, `${unit} succeeded`]);
+    }
+  });
+
+  it('gives tasks of queues that nobody serves once its own have none', async () => {
+    await f.submit({ name: 'p', nodes: [{ nodeName: 'a', algorithmName: 'removed', input: [1] }] });
+    await f.submit(f.single());
+    const { leases } = open(['one', 'two']);
+    const algorithms = async () => (await leases.acquire(10)).map(({ algorithmName }) => algorithmName);
+    expect(await algorithms()).toEqual(['one']);
+    expect(await algorithms()).toEqual(['removed']);
+    expect(await algorithms()).toEqual([]);
+  });
+});
