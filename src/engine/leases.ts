@@ -7,6 +7,8 @@ import { settleJob } from './settle.js';
 
 /** Outcomes that one unit of a commit takes: about 2 ms of work, so that the event loop gets its turns in between. */
 const UNIT = 64;
+/** Characters of results that one takes; a single result may exceed it. */
+const UNIT_CHARACTERS = 1024 * 1024;
 /** Queues without an algorithm that one look finds; the next look finds the rest. */
 const MAX_ORPHANED = 100;
 
@@ -91,6 +93,12 @@ interface Unit {
   outcomes: TaskOutcome[];
   /** Where each of them stands in the call. */
   places: number[];
+  /** Of results. */
+  characters: number;
+}
+
+function isFull({ outcomes, characters }: Unit): boolean {
+  return outcomes.length >= UNIT || characters >= UNIT_CHARACTERS;
 }
 
 function unitsOf(outcomes: { jobUuid: string; outcome: TaskOutcome }[]): Unit[] {
@@ -99,13 +107,14 @@ function unitsOf(outcomes: { jobUuid: string; outcome: TaskOutcome }[]): Unit[] 
   const latest = new Map<string, Unit>();
   outcomes.forEach(({ jobUuid, outcome }, place) => {
     let unit = ofTask.get(outcome.token) ?? latest.get(jobUuid);
-    if (!unit || (unit.outcomes.length >= UNIT && !ofTask.has(outcome.token))) {
-      unit = { jobUuid, outcomes: [], places: [] };
+    if (!unit || (isFull(unit) && !ofTask.has(outcome.token))) {
+      unit = { jobUuid, outcomes: [], places: [], characters: 0 };
       units.push(unit);
       latest.set(jobUuid, unit);
     }
     unit.outcomes.push(outcome);
     unit.places.push(place);
+    if (outcome.kind === 'succeeded') unit.characters += outcome.result.length;
     ofTask.set(outcome.token, unit);
   });
   return units;
