@@ -116,8 +116,13 @@ const ConcurrentPipelinesInput = builder.inputType('ConcurrentPipelinesInput', {
 export const PipelineOptionsInput = builder.inputType('PipelineOptionsInput', {
   description: 'How a pipeline is run.',
   fields: (t) => ({
-    ttl: t.int({ description: 'Seconds from submission until the job fails; 0 and less: none. 3,600.' }),
-    activeTtl: t.int({ description: 'The same from its start: 1 and more; none where not given.' }),
+    ttl: t.int({
+      description:
+        'Seconds from submission until the job is stopped; 0 and less: none. 3,600 where not given. Kept in the descriptor, not applied yet.',
+    }),
+    activeTtl: t.int({
+      description: 'The same from its start: 1 and more; none where not given. Not applied yet.',
+    }),
     batchTolerance: t.int({
       description: 'Percent of a batch that may fail before the job does: 0 to 100. 80 where not given.',
     }),
@@ -127,7 +132,8 @@ export const PipelineOptionsInput = builder.inputType('PipelineOptionsInput', {
     }),
     concurrentPipelines: t.field({
       type: ConcurrentPipelinesInput,
-      description: 'How many jobs of this pipeline may run at once; no limit where not given.',
+      description:
+        'How many jobs of this pipeline may run at once; no limit where not given. Not applied yet.',
     }),
     debugOverride: t.stringList({ description: 'Names of nodes to debug: understood, not done.' }),
   }),

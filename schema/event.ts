@@ -31,10 +31,10 @@ export const EventTypeEnum = builder.enumType('EventType', {
     TASK_SKIPPED: 'A task was skipped.',
     TASK_CANCELLED: 'A running task was cancelled.',
     WEBHOOK_PING: 'Somebody asked for a test call of a webhook.',
-    WEBHOOK_COOLING: 'A webhook timed out and is left alone for 5 minutes.',
-    WEBHOOK_DISABLED: 'A webhook was turned off.',
-    WEBHOOK_RECOVERED: 'A webhook answers again.',
-    DELIVERY_EXHAUSTED: 'A delivery was given up.',
+    WEBHOOK_COOLING: 'A webhook timed out and is left alone for 5 minutes. Not emitted yet.',
+    WEBHOOK_DISABLED: 'A webhook was turned off. Not emitted yet.',
+    WEBHOOK_RECOVERED: 'A webhook answers again. Not emitted yet.',
+    DELIVERY_EXHAUSTED: 'A delivery was given up. Not emitted yet.',
   }),
 });
 

@@ -47,7 +47,7 @@ const RegisterWebhookInput = builder.inputType('RegisterWebhookInput', {
       description: 'How long a call may take, in milliseconds: 100 to 30,000.',
     }),
     maxPerSecond: t.int({
-      description: 'At most this many calls a second: 1 to 10,000; no such limit where not given.',
+      description: 'At most this many calls a second: 1 to 10,000. Not supported yet: leave it out.',
     }),
     enabled: t.boolean({ defaultValue: true, description: 'Whether to call it from the start.' }),
   }),
@@ -73,7 +73,8 @@ const UpdateWebhookInput = builder.inputType('UpdateWebhookInput', {
       description: 'How long a call may take, in milliseconds: 100 to 30,000; null: the default.',
     }),
     maxPerSecond: t.int({
-      description: 'At most this many calls a second: 1 to 10,000; null: no such limit.',
+      description:
+        'At most this many calls a second: 1 to 10,000; null: no such limit. Not supported yet: leave it out.',
     }),
     enabled: t.boolean({ description: 'Whether to call it.' }),
   }),

@@ -74,7 +74,7 @@ builder.node(WebhookRef, {
     timeoutMs: t.exposeInt('timeoutMs', { description: 'How long a call may take, in milliseconds.' }),
     maxPerSecond: t.exposeInt('maxPerSecond', {
       nullable: true,
-      description: 'At most this many calls a second; null: no such limit.',
+      description: 'At most this many calls a second; null: no such limit. Always null for now.',
     }),
     consecutiveFailures: t.exposeInt('consecutiveFailures', {
       description: 'Failed calls since the last good one.',

@@ -158,9 +158,9 @@ function checked(parts: Parts, input: Partial<WebhookInput>): WebhookPatch {
     patch.timeoutMs = input.timeoutMs;
   }
   if (input.maxPerSecond !== undefined) {
-    if (input.maxPerSecond !== null && (input.maxPerSecond < 1 || input.maxPerSecond > 10_000)) {
-      refuse('maxPerSecond', `must be from 1 to 10000, got ${input.maxPerSecond}`);
-    }
+    // A limit that is kept but not held would be worse than none.
+    if (input.maxPerSecond !== null)
+      refuse('maxPerSecond', 'is not supported yet; leave it out', 'NOT_SUPPORTED');
     patch.maxPerSecond = input.maxPerSecond;
   }
   if (input.enabled !== undefined) patch.enabled = input.enabled;
