@@ -5,10 +5,10 @@ import type { Expansion } from '../store.js';
 import type { Parts } from './parts.js';
 import { settleJob } from './settle.js';
 
-/** Rows a chunk makes: each is a unit of a commit, of about 4 ms. */
-const CHUNK = 500;
+/** Rows a chunk makes: each is a unit of a commit, of about 2 ms. */
+const CHUNK = 250;
 /** Chunks in a row for one node before the next one gets its turn. */
-const CHUNKS_A_TURN = 16;
+const CHUNKS_A_TURN = 32;
 /** Batches that stay open between their turns. */
 const KEPT = 8;
 

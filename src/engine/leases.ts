@@ -5,8 +5,8 @@ import { parseLeaseToken } from '../task.js';
 import type { Parts } from './parts.js';
 import { settleJob } from './settle.js';
 
-/** Outcomes that one unit of a commit takes: about 2 ms of work, so that the event loop gets its turns in between. */
-const UNIT = 64;
+/** Outcomes that one unit of a commit takes: about 1 ms of work, so that the event loop gets its turns in between. */
+const UNIT = 32;
 /** Characters of results that one takes; a single result may exceed it. */
 const UNIT_CHARACTERS = 1024 * 1024;
 /** Queues without an algorithm that one look finds; the next look finds the rest. */
