@@ -90,8 +90,7 @@ async function compose(
 
   // Links need the address that is only known once the server listens.
   const links = { publicUrl: config.publicUrl };
-  const send: Parts['send'] = (due) =>
-    createSender({ caller, clock, encoders, publicUrl: links.publicUrl })(due);
+  const send = createSender({ caller, clock, encoders, publicUrl: () => links.publicUrl });
   const parts: Parts = {
     store,
     bus,

@@ -15,7 +15,8 @@ export interface SenderOptions {
   caller: Caller;
   clock: Clock;
   encoders: ReadonlyMap<WebhookFormat, Encode>;
-  publicUrl: string;
+  /** Base of links; known only once the server listens. */
+  publicUrl: () => string;
 }
 
 /** Encodes, signs and posts one delivery. Never throws for what a receiver does: that is an outcome. */
@@ -24,7 +25,7 @@ export function createSender({ caller, clock, encoders, publicUrl }: SenderOptio
     const { event, part, results } = due;
     const encode = encoders.get(due.format);
     if (!encode) throw new Error(`no encoder for the format ${due.format}`);
-    const body = encode({ event, part, results, publicUrl });
+    const body = encode({ event, part, results, publicUrl: publicUrl() });
     const startedAt = clock.now();
     const headers = headersOf(due, body, startedAt);
     const own = due.headers;

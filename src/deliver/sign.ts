@@ -1,8 +1,6 @@
 import { createHmac } from 'node:crypto';
 import { SECRET_PREFIX } from '../secret.js';
 
-export { generateSecret, secretProblem } from '../secret.js';
-
 /**
  * The value of `webhook-signature` for one attempt: over `id.timestamp.body`, the very bytes that are sent.
  * `timestampSeconds` is the time of the attempt, in whole seconds since 1970. Throws a RangeError on an empty secret.

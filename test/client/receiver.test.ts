@@ -1,7 +1,8 @@
 import { readFileSync } from 'node:fs';
 import { describe, expect, test } from 'vitest';
 import { createDedupe, verify, WebhookVerificationError } from '../../src/client/receiver.js';
-import { generateSecret, sign } from '../../src/deliver/sign.js';
+import { sign } from '../../src/deliver/sign.js';
+import { generateSecret } from '../../src/secret.js';
 
 const SECRET = 'whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw';
 const OTHER = generateSecret(Buffer.alloc(32, 9));

@@ -59,7 +59,7 @@ function sender(body: string) {
       ['STANDARD', encode],
       ['HKUBE', encode],
     ]),
-    publicUrl: 'http://carillon.example',
+    publicUrl: () => 'http://carillon.example',
   });
   return {
     send,

@@ -1,7 +1,8 @@
 import fc from 'fast-check';
 import { Webhook } from 'standardwebhooks';
 import { expect, test } from 'vitest';
-import { generateSecret, secretProblem, sign } from '../../src/deliver/sign.js';
+import { sign } from '../../src/deliver/sign.js';
+import { generateSecret, secretProblem } from '../../src/secret.js';
 
 test.each([
   [
