@@ -21,9 +21,13 @@ export function createSweeper(parts: Parts): Loop {
   });
 }
 
-/** Gives back tasks whose lease has ended; of workers that are known to be gone, whatever the time. */
+/**
+ * Gives back tasks whose lease has ended; of workers that are known to be gone, whatever the time. Answers how many,
+ * at most AT_ONCE.
+ */
 export async function expireLeases(parts: Parts, at: number, ofWorkers?: string): Promise<number> {
   const expired = await parts.store.expiredLeases(at, AT_ONCE, ofWorkers);
+  let given = 0;
   const byJob = new Map<string, string[]>();
   for (const { jobUuid, token } of expired) byJob.set(jobUuid, [...(byJob.get(jobUuid) ?? []), token]);
   await Promise.all(
@@ -35,10 +39,13 @@ export async function expireLeases(parts: Parts, at: number, ofWorkers?: string)
         at,
       }));
       // One job's trouble must not keep the others', or the retries after this, from their turn.
-      await settleJob(parts, jobUuid, outcomes).catch((error: unknown) =>
-        parts.log.error({ err: error, jobUuid }, 'leases that ended could not be given back'),
-      );
+      try {
+        await settleJob(parts, jobUuid, outcomes);
+        given += outcomes.length;
+      } catch (error) {
+        parts.log.error({ err: error, jobUuid }, 'leases that ended could not be given back');
+      }
     }),
   );
-  return expired.length;
+  return given;
 }
