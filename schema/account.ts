@@ -38,6 +38,7 @@ builder.node(AccountRef, {
     }),
     apiKeys: t.connection(
       {
+        authScopes: { scope: 'READ' },
         type: ApiKeyRef,
         description: 'Its API keys, oldest first, expired ones included. The keys themselves are not kept.',
         resolve: ({ id }, args, { store }) => connection(args, (page) => store.apiKeys(id, page)),

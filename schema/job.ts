@@ -40,6 +40,7 @@ builder.node(JobRef, {
     }),
     pipelineName: t.exposeString('pipelineName', { description: 'The name in the descriptor.' }),
     descriptor: t.field({
+      authScopes: { scope: 'READ' },
       type: 'JSON',
       description: 'The descriptor as executed, with defaults filled in.',
       resolve: async ({ id }, _args, { store, viewer }) => {
@@ -68,6 +69,7 @@ builder.node(JobRef, {
     }),
     tasks: t.connection(
       {
+        authScopes: { scope: 'READ' },
         type: TaskRef,
         description:
           'Its tasks, in the order of nodes and batches. Those of a large batch show up as they are made.',
@@ -79,6 +81,7 @@ builder.node(JobRef, {
     ),
     results: t.connection(
       {
+        authScopes: { scope: 'READ' },
         type: ResultRef,
         description:
           'The results: of each leaf node and each with includeInResults, by node and batch. A page holds at most 1 MiB (or one result), so it may be shorter than asked for: see `pageInfo.hasNextPage`.',
@@ -88,6 +91,7 @@ builder.node(JobRef, {
       { name: 'ResultEdge', description: 'A result and its place.' },
     ),
     events: t.field({
+      authScopes: { scope: 'READ' },
       type: EventConnection,
       description: 'Its events, oldest first.',
       args: {
@@ -99,6 +103,7 @@ builder.node(JobRef, {
     }),
     deliveries: t.connection(
       {
+        authScopes: { scope: 'READ' },
         type: DeliveryRef,
         description: 'Webhook deliveries of its events, oldest first.',
         resolve: ({ id }, args, { store, viewer, now }) =>

@@ -1,13 +1,13 @@
 /** Ids that one `nodes` may ask for: what a page of a connection may hold. */
 export const MAX_NODE_IDS = 100;
 
-const TYPE_OF_PREFIX: Record<string, string> = {
-  acc: 'Account',
-  dlv: 'Delivery',
-  key: 'ApiKey',
-  tsk: 'Task',
-  wh: 'Webhook',
-};
+const TYPE_OF_PREFIX = new Map([
+  ['acc', 'Account'],
+  ['dlv', 'Delivery'],
+  ['key', 'ApiKey'],
+  ['tsk', 'Task'],
+  ['wh', 'Webhook'],
+]);
 
 /**
  * The type an id is of. A job's id is its pipeline's name, a colon and a UUID, and a pipeline may be called
@@ -15,5 +15,5 @@ const TYPE_OF_PREFIX: Record<string, string> = {
  */
 export function nodeType(id: string): string {
   if (id.includes(':')) return 'Job';
-  return TYPE_OF_PREFIX[id.slice(0, id.indexOf('_'))] ?? 'Job';
+  return TYPE_OF_PREFIX.get(id.slice(0, id.indexOf('_'))) ?? 'Job';
 }

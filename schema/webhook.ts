@@ -81,6 +81,7 @@ builder.node(WebhookRef, {
     }),
     deliveries: t.connection(
       {
+        authScopes: { scope: 'READ' },
         type: DeliveryRef,
         description: 'What was, is and will be delivered to it, oldest first.',
         args: { filter: t.arg({ type: DeliveryFilterInput, description: 'Only deliveries that match.' }) },

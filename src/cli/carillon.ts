@@ -5,13 +5,29 @@ import { receiverCommand } from './receiver.js';
 import { serve } from './serve.js';
 
 const commands: Record<string, (argv: string[]) => Promise<void>> = {
-  serve,
+  async serve(argv) {
+    if (argv.length > 0)
+      throw new Error(`serve takes no arguments, got ${argv.join(' ')}; settings are environment variables`);
+    await serve();
+  },
   demo: demoCommand,
   key: keyCommand,
   receiver: receiverCommand,
 };
 
+const USAGE = `usage: carillon [command]
+
+  serve      the server (also without a command); settings are environment variables, see docs/configuration.md
+  demo       a pipeline, its live events and its signed webhooks, on this machine, and nothing left behind
+  key create --account <name>   makes an API key
+  receiver   a webhook receiver that prints and checks each call; --help tells its flags
+`;
+
 const [name = 'serve', ...argv] = process.argv.slice(2);
+if (['help', '--help', '-h'].includes(name)) {
+  process.stdout.write(USAGE);
+  process.exit(0);
+}
 const command = Object.hasOwn(commands, name) ? commands[name] : undefined;
 if (!command) {
   process.stderr.write(

@@ -49,7 +49,7 @@ export function browserRefusal(caller: Caller, policy: BrowserPolicy, keyless: b
 
 /** Reads by GET are left alone: without CORS headers a foreign page does not see the answer. Streams run on unseen. */
 function needsOwnOrigin({ method, headers, upgrade }: Caller): boolean {
-  const streams = headers.accept?.includes('text/event-stream') ?? false;
+  const streams = wantsStream(headers.accept);
   return upgrade || streams || (method !== 'GET' && method !== 'HEAD');
 }
 
@@ -59,6 +59,20 @@ function isSameOrigin(origin: string, host: string | undefined): boolean {
   const from = new URL(origin);
   const here = `${from.protocol}//${host}`;
   return URL.canParse(here) && new URL(here).host === from.host;
+}
+
+/** Whether server-sent events are asked for by name. A browser's any-type is not that. */
+export function wantsStream(accept: string | undefined): boolean {
+  return accept?.toLowerCase().includes('text/event-stream') ?? false;
+}
+
+/** What GraphQL is told of Accept: without the name of server-sent events it does not stream, whatever a wildcard allows. */
+export function acceptFor(accept: string | undefined): string {
+  if (wantsStream(accept)) return accept!.toLowerCase();
+  const named = (accept ?? '')
+    .split(',')
+    .filter((one) => one.trim() !== '' && !/^\s*(\*|text)\/\*/i.test(one));
+  return [...named, 'application/json'].join(', ');
 }
 
 function forbidden(message: string): Refusal {

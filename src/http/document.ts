@@ -11,6 +11,7 @@ import {
   type ValidationRule,
   validate,
 } from 'graphql';
+import { MAX_ANSWER_OBJECTS, objectsAskedFor } from './cost.js';
 
 /** Brackets within brackets. graphql-js parses by recursion: some 5,000 levels end the stack. */
 export const MAX_DOCUMENT_NESTING = 200;
@@ -45,7 +46,7 @@ export function parseDocument(source: string | Source, options?: ParseOptions): 
   return document;
 }
 
-/** graphql-js's `validate`; should a document end the stack after all, that is the document's fault. */
+/** graphql-js's `validate`, and the bound on an answer. Should a document end the stack after all, that is its own fault. */
 export const validateDocument: typeof validate = (
   schema,
   document,
@@ -53,7 +54,14 @@ export const validateDocument: typeof validate = (
   ...rest
 ) => {
   try {
-    return validate(schema, document, rules, ...rest);
+    const errors = validate(schema, document, rules, ...rest);
+    if (errors.length > 0) return errors;
+    const objects = objectsAskedFor(schema, document);
+    if (objects <= MAX_ANSWER_OBJECTS) return [];
+    const bound = `an answer must hold at most ${MAX_ANSWER_OBJECTS} objects, got a document that asks for up to ${objects}`;
+    return [
+      refused('LIMIT_REACHED', `${bound}: ask for smaller pages (first, last), or in several requests`),
+    ];
   } catch (error) {
     if (error instanceof RangeError) return [refused('LIMIT_REACHED', nestingProblem())];
     throw error;

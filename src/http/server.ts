@@ -9,7 +9,7 @@ import type { Log } from '../log.js';
 import type { Store } from '../store.js';
 import { createAuth, UNAUTHENTICATED } from './auth.js';
 import { lengthRefusal, readBody, typeRefusal } from './body.js';
-import { browserRefusal } from './browser.js';
+import { acceptFor, browserRefusal, wantsStream } from './browser.js';
 import { graphiqlHeaders, graphiqlPage } from './graphiql.js';
 import { createGraphql } from './graphql.js';
 import { type Refusal, refusalBody, sendRefusal } from './refusal.js';
@@ -106,14 +106,14 @@ export function createHttpServer(options: HttpServerOptions): HttpServer {
     if (wrongType) return wrongType;
     const body = method === 'POST' ? await readBody(request, maxBodyBytes) : undefined;
     if (typeof body === 'object') return body;
-    if (headers.accept?.includes('text/event-stream')) {
+    if (wantsStream(headers.accept)) {
       streams.add(response);
       response.once('close', () => streams.delete(response));
     }
     const answer = await graphql.fetch(
       // The Host header is the client's to choose, and of no use here.
-      `http://localhost${request.url}`,
-      { method, headers: headerLines(request) },
+      `http://localhost${targetOf(request)}`,
+      { method, headers: { ...headerLines(request), accept: acceptFor(headers.accept) } },
       { requestId: facts.requestId, ...(viewer && { viewer }), ...(body !== undefined && { body }) } as never,
     );
     await respond(answer, response);
@@ -123,6 +123,12 @@ export function createHttpServer(options: HttpServerOptions): HttpServer {
   const serve = async (request: IncomingMessage, response: ServerResponse): Promise<void> => {
     const facts: Facts = { requestId: requestIdOf(request), account: undefined };
     response.setHeader('x-request-id', facts.requestId);
+    // Also on what is refused: a page that may call must be able to read why it could not.
+    const { origin } = request.headers;
+    if (origin !== undefined && allowedOrigins.includes(origin)) {
+      response.setHeader('access-control-allow-origin', origin);
+      response.setHeader('vary', 'Origin');
+    }
     logWhenDone(log, clock, request, response, facts);
     try {
       let refusal = await refusalOf(request, false);
@@ -207,8 +213,13 @@ function requestIdOf({ headers }: IncomingMessage): string {
 }
 
 /** Without the query: documents, variables and whatever else a client puts there stay out of the log. */
-function pathOf({ url = '/' }: IncomingMessage): string {
-  return url.split('?', 1)[0]!;
+function pathOf(request: IncomingMessage): string {
+  return targetOf(request).split('?', 1)[0]!;
+}
+
+/** Path and query, also of a target in absolute form (RFC 9112, 3.2.2). */
+function targetOf({ url = '/' }: IncomingMessage): string {
+  return /^https?:\/\//i.test(url) && URL.canParse(url) ? url.slice(url.indexOf('/', 8)) : url;
 }
 
 function headerLines({ headers }: IncomingMessage): Record<string, string> {

@@ -11,6 +11,7 @@ import { type WebSocket, WebSocketServer } from 'ws';
 import { apiError } from '../../schema/api-error.js';
 import type { Viewer } from '../../schema/context.js';
 import type { Clock, Timer } from '../clock.js';
+import { messageOf } from '../errors.js';
 import type { Log } from '../log.js';
 import type { Auth } from './auth.js';
 import type { Graphql } from './graphql.js';
@@ -20,6 +21,8 @@ const PING_EVERY_MS = 12_000;
 /** A client that takes nothing for this long is not coming back: it resumes elsewhere with its cursor. */
 const STALLED_AFTER_MS = 300_000;
 const MAX_OPERATIONS = 100;
+/** A socket with more than this on its way to the client is not read from. */
+const MAX_UNSENT_BYTES = 1024 * 1024;
 
 export interface WebsocketOptions {
   graphql: Graphql;
@@ -35,6 +38,8 @@ interface Extra {
   socket: WebSocket;
   request: IncomingMessage;
   requestId: string;
+  /** As given when the socket was opened. */
+  credentials: string | undefined;
   viewer: Viewer | null;
 }
 
@@ -59,13 +64,20 @@ export function createWebsockets(options: WebsocketOptions): Websockets {
     onConnect: async ({ connectionParams, extra }) => {
       const given = connectionParams?.['authorization'] ?? connectionParams?.['Authorization'];
       const header = extra.request.headers.authorization;
-      extra.viewer = await auth.viewerOf(typeof given === 'string' ? given : header);
+      extra.credentials = typeof given === 'string' ? given : header;
+      extra.viewer = await auth.viewerOf(extra.credentials);
       if (extra.viewer) return true;
       // False alone would close with 4403, which says that the key is good but may not.
       extra.socket.close(4401, 'Unauthorized');
       return false;
     },
-    onSubscribe: (context, _id, payload) => operation(options, context, payload),
+    onSubscribe: async (context, _id, payload) => {
+      // Asked again for each operation: a key may have ended since, or the first one been made.
+      context.extra.viewer = await auth.viewerOf(context.extra.credentials);
+      if (context.extra.viewer) return operation(options, context, payload);
+      context.extra.socket.close(4401, 'Unauthorized');
+      return [apiError('UNAUTHENTICATED', 'the API key of this socket is not valid any more')];
+    },
     execute: (args) => runner(graphql).execute(args),
     subscribe: (args) => runner(graphql).subscribe(args),
     onNext: (_context, _id, _payload, _args, result) =>
@@ -90,7 +102,7 @@ export function createWebsockets(options: WebsocketOptions): Websockets {
     const state: Health = { answered: true, drainedAt: clock.now() };
     health.set(socket, state);
     timer ??= clock.after(PING_EVERY_MS, sweep);
-    const extra: Extra = { socket, request, requestId, viewer: null };
+    const extra: Extra = { socket, request, requestId, credentials: undefined, viewer: null };
     const closed = protocol.opened(
       {
         protocol: socket.protocol,
@@ -100,13 +112,20 @@ export function createWebsockets(options: WebsocketOptions): Websockets {
             if (socket.readyState !== socket.OPEN) return resolve();
             socket.send(data, () => {
               state.drainedAt = clock.now();
+              if (socket.isPaused && socket.bufferedAmount < MAX_UNSENT_BYTES) socket.resume();
               resolve();
             });
           }),
         close: (code, reason) => socket.close(code, reason),
         onMessage: (handle) =>
           socket.on('message', (data) => {
+            // Every message may be answered (a ping with its payload): who does not read is not read from.
+            if (socket.bufferedAmount >= MAX_UNSENT_BYTES) socket.pause();
             handle(String(data)).catch((error: unknown) => {
+              if (/^Unexpected message of type/.test(messageOf(error))) {
+                socket.close(4400, 'Unexpected message');
+                return;
+              }
               log.error({ err: error, requestId }, 'unexpected error');
               socket.close(4500, 'Internal server error');
             });

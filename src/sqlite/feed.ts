@@ -114,7 +114,12 @@ export function feedOf(db: Handle): Feed {
         )
         .all({ account, after, through, limit, ...filterParameters(filter) }) as EventRow[];
       const events = rows.map((row) => eventOf(accountId, row));
-      return { events, through: rows.length === limit ? rows.at(-1)!.position : through, head, tail };
+      return {
+        events,
+        through: rows.length === limit ? (rows.at(-1)?.position ?? after) : through,
+        head,
+        tail,
+      };
     },
     async jobEvents(accountId, id, types, after, limit) {
       const account = accountKey(db, accountId);
@@ -136,7 +141,8 @@ export function feedOf(db: Handle): Feed {
           types: types === null ? null : JSON.stringify(types),
         }) as EventRow[];
       // A page that is not full has looked at everything there was.
-      const through = rows.length === limit ? rows.at(-1)!.position : Math.max(after, job.position);
+      const through =
+        rows.length === limit ? (rows.at(-1)?.position ?? after) : Math.max(after, job.position);
       const ended = isEnded(job.status as JobStatus) && through >= job.position;
       return { events: rows.map((row) => eventOf(accountId, row)), through, ended, ...bounds(account) };
     },

@@ -482,6 +482,8 @@ export function storeSuite(name: string, open: () => Promise<Opened>): void {
           expect((await store.jobEvents(account, jobId, null, after, 100))!.events).toEqual(all.slice(after));
           expect((await store.events(account, {}, after, 2)).events).toEqual(all.slice(after, after + 2));
         }
+        expect(await store.events(account, {}, 2, 0)).toMatchObject({ events: [], through: 2 });
+        expect(await store.jobEvents(account, jobId, null, 2, 0)).toMatchObject({ events: [], through: 2 });
         const first = await store.event(account, eventId(all[0]!));
         expect(first).toEqual(all[0]);
       });

@@ -154,6 +154,22 @@ describe('bad input', () => {
     expect(JSON.stringify(await response.json())).toMatch(/finite/);
   });
 
+  it('as an id is not found, whatever it spells', async () => {
+    const ids = ['constructor_x', 'toString_', '__proto__', '', 'wh_', 'tsk_1', 'a\0b', '\ud800'];
+    const { nodes } = await world.ask<{ nodes: unknown[] }>(
+      'query ($ids: [ID!]!) { nodes(ids: $ids) { id } }',
+      { ids },
+    );
+    expect(nodes).toEqual(ids.map(() => null));
+  });
+
+  it('that asks for more than an answer may hold is refused, and the server lives', async () => {
+    const events =
+      'events(first: 100) { nodes { job { events(first: 100) { nodes { job { events(first: 100) { nodes { type } } } } } } } }';
+    const { errors } = await world.graphql(`{ ${events} }`);
+    expect(errors).toMatchObject([{ extensions: { code: 'LIMIT_REACHED' } }]);
+  });
+
   it('leaves the server as it was', async () => {
     const { viewer } = await world.ask<{ viewer: { account: { name: string } } }>(
       '{ viewer { account { name } } }',

@@ -3,7 +3,9 @@ import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { createClient } from 'graphql-ws';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { WebSocket } from 'ws';
 import { CLI, freePort, MAIN, ServerProcess } from '../support/process.js';
 import { ALGORITHMS } from '../support/world.js';
 
@@ -110,6 +112,50 @@ describe('running a server', () => {
     expect(await submitted.json()).toMatchObject({ errors: [{ extensions: { code: 'FORBIDDEN' } }] });
   });
 
+  it('lets a socket that was opened without a key do nothing more once there is one', async () => {
+    const { url } = await started();
+    const client = createClient({
+      url: `${url.replace('http', 'ws')}/graphql`,
+      webSocketImpl: WebSocket,
+      retryAttempts: 0,
+      lazy: false,
+    });
+    const first = await client.iterate({ query: '{ viewer { scopes } }' }).next();
+    expect(first.value.errors).toBeUndefined();
+    expect((await spawn(CLI, ['key', 'create', '--account', 'acme']).finished()).code).toBe(0);
+    const closed = new Promise<number>((resolve) =>
+      client.on('closed', (event) => resolve((event as { code: number }).code)),
+    );
+    await expect(
+      client.iterate({ query: 'mutation { rotateAccountWebhookSecret(input: {}) { secret } }' }).next(),
+    ).rejects.toBeDefined();
+    expect(await closed).toBe(4401);
+    await client.dispose();
+  });
+
+  it('shows a key that may only submit nothing of what it has submitted but that it is there', async () => {
+    const { url } = await started();
+    const { stdout } = await spawn(CLI, [
+      'key',
+      'create',
+      '--account',
+      'acme',
+      '--scope',
+      'SUBMIT',
+    ]).finished();
+    const query =
+      'mutation { runAlgorithm(input: { name: "echo", input: [1] }) { job { id status descriptor } } }';
+    const answer = await fetch(`${url}/graphql`, {
+      method: 'POST',
+      headers: { 'content-type': 'application/json', authorization: `Bearer ${stdout.trim()}` },
+      body: JSON.stringify({ query }),
+    });
+    const { errors } = (await answer.json()) as {
+      errors: { message: string; extensions: { code: string } }[];
+    };
+    expect(errors).toMatchObject([{ extensions: { code: 'FORBIDDEN', scope: 'READ' } }]);
+  });
+
   it('serves the examples where nobody has named or made a folder of algorithms', async () => {
     const port = String(await freePort());
     const env = { PORT: port, CARILLON_DATA_DIR: join(folder, 'data'), CARILLON_WORKER_THREADS: '1' };
@@ -125,6 +171,13 @@ describe('running a server', () => {
   });
 
   it('tells of a bad command line in a sentence', async () => {
+    const help = await spawn(CLI, ['--help']).finished();
+    expect([help.code, help.stdout]).toEqual([0, expect.stringContaining('key create --account')]);
+    const extra = await spawn(CLI, ['serve', '--port', '1']).finished();
+    expect([extra.code, extra.stderr]).toEqual([
+      2,
+      expect.stringContaining('serve takes no arguments, got --port 1'),
+    ]);
     const unknown = await spawn(CLI, ['nonsense']).finished();
     expect(unknown.code).toBe(2);
     expect(unknown.stderr).toContain('unknown command "nonsense"');
