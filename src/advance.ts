@@ -6,8 +6,6 @@ import { MAX_LOST_LEASES } from './lease.js';
 import type { Change, JobRow, JobState, NodeRow, Outcome, TaskRow } from './state.js';
 import { type RetryPolicy, type TaskRef, taskId } from './task.js';
 
-export type { Outcome } from './state.js';
-
 /**
  * The rules by which a job advances: outcomes in, one Change out. Pure, and in proportion to the outcomes handed in.
  * Outcomes are folded in order; one that names a stale token, or comes after the end, changes nothing.

@@ -44,7 +44,6 @@ export const jobStatusEvents = [
   'JOB_FAILED',
   'JOB_CANCELLED',
 ] as const satisfies readonly EventType[];
-export type JobStatusEventType = (typeof jobStatusEvents)[number];
 
 export const terminalEvents = [
   'JOB_COMPLETED',

@@ -1,7 +1,7 @@
-import { createHash } from 'node:crypto';
 import type { Viewer } from '../../schema/context.js';
 import { scopes } from '../account.js';
 import type { Clock } from '../clock.js';
+import { hashKey } from '../engine/create-engine.js';
 import type { Store } from '../store.js';
 import type { Refusal } from './refusal.js';
 
@@ -41,7 +41,7 @@ export function createAuth({
       const key = /^Bearer +(\S{1,200}) *$/i.exec(authorization ?? '')?.[1];
       if (key === undefined) return null;
       // Keys are long and random, so one round of SHA-256 keeps them safe, and finding by it leaks no time.
-      const apiKey = await store.apiKeyByHash(createHash('sha256').update(key).digest('hex'), clock.now());
+      const apiKey = await store.apiKeyByHash(hashKey(key), clock.now());
       const account = apiKey && (await store.account(apiKey.accountId));
       return apiKey && account ? { account, apiKey, scopes: apiKey.scopes } : null;
     },

@@ -1,5 +1,5 @@
-import type { Outcome } from '../advance.js';
 import type { Clock, Timer } from '../clock.js';
+import type { Outcome } from '../state.js';
 
 export type TaskOutcome = Extract<Outcome, { token: string }>;
 

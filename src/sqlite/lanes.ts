@@ -319,7 +319,8 @@ export function releaseHold(db: Handle, laneKey: number, at: number): void {
   moveOn(db, lane, Math.max(until, at));
 }
 
-function urlKeyOf(db: Handle, account: number, urlKey: string): number {
+/** The row of a URL, made if there is none. */
+export function urlKeyOf(db: Handle, account: number, urlKey: string): number {
   const { key } = db
     .prepare(
       'insert into urls (account, url_key) values (?, ?) on conflict (account, url_key) do update set url_key = url_key returning key',

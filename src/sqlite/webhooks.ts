@@ -5,7 +5,7 @@ import type { HttpHeader, Webhook } from '../webhook.js';
 import { accountKey } from './accounts.js';
 import type { Handle } from './database.js';
 import type { GroupCommit } from './group-commit.js';
-import { cancelTarget, refreshUrl, type TargetSqlRow } from './lanes.js';
+import { cancelTarget, refreshUrl, type TargetSqlRow, urlKeyOf } from './lanes.js';
 
 type WebhookRow = TargetSqlRow & { cooling_until: number | null };
 
@@ -150,11 +150,7 @@ function moveLanes(db: Handle, row: WebhookRow, patch: WebhookPatch, enabled: bo
     ),
   );
   if (patch.urlKey !== undefined && patch.urlKey !== row.url_key) {
-    const { key } = db
-      .prepare(
-        'insert into urls (account, url_key) values (?, ?) on conflict (account, url_key) do update set url_key = url_key returning key',
-      )
-      .get(row.account, patch.urlKey) as { key: number };
+    const key = urlKeyOf(db, row.account, patch.urlKey);
     db.prepare('update lanes set url = ? where target = ?').run(key, row.key);
     urls.add(key);
   }
