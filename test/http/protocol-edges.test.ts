@@ -70,25 +70,30 @@ describe('an id that comes back at once', () => {
   });
 
   test('behind the complete of a query that still runs has its own answer, and only that', async () => {
-    const running = later<void>();
-    const go = later<void>();
+    const gates = new Map(
+      ['first', 'second'].map((id) => [id, { running: later<void>(), go: later<void>() }]),
+    );
     const { url } = await serve({
       store: {
         job: async (_account, id) => {
-          if (id === 'slow') {
-            running.resolve();
-            await go.promise;
-          }
-          return job(id === 'slow' ? 1 : 2);
+          const { running, go } = gates.get(id)!;
+          running.resolve();
+          await go.promise;
+          return job(id === 'first' ? 1 : 2);
         },
       },
     });
     const socket = await RawSocket.ready(`${url}/graphql`);
     const query = 'query ($id: ID!) { job(id: $id) { number } }';
-    socket.subscribe('1', query, { id: 'slow' });
-    await running.promise;
-    socket.send({ id: '1', type: 'complete' }, subscribe('1', query, { id: 'fast' }));
-    go.resolve();
+    socket.subscribe('1', query, { id: 'first' });
+    await gates.get('first')!.running.promise;
+    socket.send({ id: '1', type: 'complete' }, subscribe('1', query, { id: 'second' }));
+    await gates.get('second')!.running.promise;
+    gates.get('first')!.go.resolve();
+    // Time enough for the first to be told: a whole other operation.
+    socket.subscribe('2', '{ __typename }');
+    for (const type of ['next', 'complete']) expect(await socket.next()).toMatchObject({ id: '2', type });
+    gates.get('second')!.go.resolve();
     expect(await socket.rest('1')).toEqual([number('1', 2), { id: '1', type: 'complete' }]);
     expect(await socket.untilPong()).toEqual([]);
   });
