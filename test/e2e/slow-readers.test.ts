@@ -55,7 +55,9 @@ describe('readers that stand still', () => {
     reader.texts
       .map((text) => JSON.parse(text) as { type: string; payload?: unknown })
       .filter(({ type }) => type === 'next')
-      .map(({ payload }) => (payload as { data: { jobEvents: { sequence: number } } }).data.jobEvents.sequence);
+      .map(
+        ({ payload }) => (payload as { data: { jobEvents: { sequence: number } } }).data.jobEvents.sequence,
+      );
   const dense = (count: number) => Array.from({ length: count }, (_, index) => index + 1);
 
   it('cost little memory, delay nobody, and get every event once they read again', async () => {
