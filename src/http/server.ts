@@ -16,6 +16,7 @@ import { createGraphql } from './graphql.js';
 import { Hub } from './hub.js';
 import { LiveConnections } from './live-connections.js';
 import { createMasking } from './masking.js';
+import { createMetrics, type Metrics } from './metrics.js';
 import { createOperations, type OperationParams } from './operations.js';
 import { Backlog } from './outlet.js';
 import { bodyParams, queryParams } from './params.js';
@@ -66,15 +67,17 @@ export function createHttpServer(options: HttpServerOptions): HttpServer {
   let draining = false;
   const masking = createMasking(log);
   const operations = createOperations(graphql, masking);
+  const connections = new LiveConnections(clock, auth, (error) =>
+    log.error({ err: error }, 'the keys of open connections could not be checked'),
+  );
+  const metrics: Metrics = createMetrics({ hub: () => hub.state(), connections });
   const hub = new Hub({
     ...masking,
     clock,
     contextFor: (viewer, requestId) =>
       createContext({ viewer, requestId, lastEventId: null, engine, store, now: () => clock.now() }),
+    observeLag: metrics.observeLag,
   });
-  const connections = new LiveConnections(clock, auth, (error) =>
-    log.error({ err: error }, 'the keys of open connections could not be checked'),
-  );
   const backlog = new Backlog();
   const live = { operations, hub, masking, connections, backlog, auth, clock, log };
   const websockets = createWebsockets({

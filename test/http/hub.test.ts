@@ -70,7 +70,7 @@ function hubOf(store: Partial<Store>, clock = new VirtualClock()) {
       store: filled,
       now: () => clock.now(),
     });
-  const hub = new Hub({ ...createMasking(log), clock, contextFor: context });
+  const hub = new Hub({ ...createMasking(log), clock, contextFor: context, observeLag() {} });
   const follow = (
     followed: Source<unknown>,
     document = EVENTS,
