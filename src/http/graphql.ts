@@ -6,6 +6,7 @@ import type { Engine } from '../engine/engine.js';
 import { messageOf } from '../errors.js';
 import type { Log } from '../log.js';
 import type { Store } from '../store.js';
+import { wantsStream } from './browser.js';
 import { parseDocument, validateDocument } from './document.js';
 import { maskError, useMasking } from './masking.js';
 
@@ -38,7 +39,7 @@ export function createGraphql({ schema, engine, store, clock, log }: GraphqlOpti
     context: ({ viewer, requestId }) => ({
       ...createContext({ viewer, requestId, engine, store, now: () => clock.now() }),
     }),
-    plugins: [useGraphqlJs(), useParams(), useMasking(log)],
+    plugins: [useGraphqlJs(), useParams(), useMasking(log), useStreams()],
     maskedErrors: { maskError: (error) => maskError(error, null, log) },
     parserAndValidationCache: { documentCache: recent<DocumentNode>(), errorCache: recent<Error>() },
     // Node's own streams: cancelling a reader of Yoga's is only heard at the next ping, 12 s later.
@@ -64,6 +65,28 @@ function useGraphqlJs(): Plugin {
     onValidate: ({ setValidationFn }) => setValidationFn(validateDocument as never),
     onExecute: ({ setExecuteFn }) => setExecuteFn(execute as never),
     onSubscribe: ({ setSubscribeFn }) => setSubscribeFn(subscribe as never),
+  };
+}
+
+/** Ends a subscription over HTTP that may not be answered as a stream: Yoga would leave it listening for good. */
+function useStreams(): Plugin {
+  return {
+    onSubscribe: ({ args }) => ({
+      onSubscribeResult({ result, setResult }) {
+        const { request } = args.contextValue as { request?: Request };
+        const mayStream = !request || wantsStream(request.headers.get('accept') ?? undefined);
+        if (mayStream || !(Symbol.asyncIterator in result)) return;
+        // One that fails to end has no one left to tell.
+        result.return?.().catch(() => {});
+        const message =
+          'a subscription is answered as a stream: send the header "Accept: text/event-stream", or use a WebSocket';
+        setResult({
+          errors: [
+            new GraphQLError(message, { extensions: { code: 'BAD_USER_INPUT', http: { status: 406 } } }),
+          ],
+        });
+      },
+    }),
   };
 }
 

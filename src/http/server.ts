@@ -56,14 +56,6 @@ const DRAINING: Refusal = {
 
 const METHODS = 'GET, HEAD, POST, OPTIONS';
 
-/** Yoga's own answer has no body. */
-const NOT_A_STREAM: Refusal = {
-  status: 406,
-  code: 'BAD_USER_INPUT',
-  message:
-    'a subscription is answered as a stream: send the header "Accept: text/event-stream", or use a WebSocket',
-};
-
 /** The one server that owns the port: GraphQL over HTTP, server-sent events and WebSocket, and the other routes. */
 export function createHttpServer(options: HttpServerOptions): HttpServer {
   const { engine, store, clock, log, allowedOrigins, maxBodyBytes = MAX_BODY_BYTES } = options;
@@ -140,7 +132,6 @@ export function createHttpServer(options: HttpServerOptions): HttpServer {
       { method, headers: { ...headerLines(request), accept: acceptFor(accept) } },
       { requestId: facts.requestId, viewer, ...(body !== undefined && { body }) } as never,
     );
-    if (answer.status === 406) return NOT_A_STREAM;
     await respond(answer, response);
     return null;
   };
