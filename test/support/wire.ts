@@ -12,11 +12,11 @@ export interface WireAnswer {
 export function wire(port: number) {
   const socket = connect(port, '127.0.0.1');
   onTestFinished(() => void socket.destroy());
-  let unread = Buffer.alloc(0);
+  let unread = '';
   let ended = false;
   let wake: () => void = () => {};
   socket.on('data', (chunk) => {
-    unread = Buffer.concat([unread, chunk]);
+    unread += chunk.toString('latin1');
     wake();
   });
   socket.on('error', () => {});
@@ -29,13 +29,15 @@ export function wire(port: number) {
     send: (text: string) => void socket.write(text, 'latin1'),
     /** The next answer; to a HEAD it has no body, whatever it announces. */
     async answer({ head = false } = {}): Promise<WireAnswer> {
-      for (;;) {
-        const taken = takeAnswer(unread.toString('latin1'), head);
-        if (taken) {
-          unread = unread.subarray(taken.length);
+      for (let wanted = 0; ; ) {
+        const taken = unread.length < wanted ? wanted : takeAnswer(unread, head);
+        if (typeof taken === 'object') {
+          unread = unread.slice(taken.length);
           return taken.answer;
         }
-        if (ended) throw new Error(`the connection ended after ${JSON.stringify(unread.toString('latin1'))}`);
+        // A page of megabytes is looked at again when all of it may be there.
+        wanted = taken;
+        if (ended) throw new Error(`the connection ended after ${JSON.stringify(unread)}`);
         await new Promise<void>((resolve) => {
           wake = resolve;
         });
@@ -54,9 +56,10 @@ export function exchange(port: number, text: string): Promise<WireAnswer> {
   return answer({ head: text.startsWith('HEAD ') });
 }
 
-function takeAnswer(text: string, head: boolean): { answer: WireAnswer; length: number } | null {
+/** The first answer in the text and its length, or how long the text must be at least. */
+function takeAnswer(text: string, head: boolean): { answer: WireAnswer; length: number } | number {
   const end = text.indexOf('\r\n\r\n');
-  if (end < 0) return null;
+  if (end < 0) return text.length + 1;
   const [first = '', ...lines] = text.slice(0, end).split('\r\n');
   const status = Number(first.split(' ')[1]);
   const headers: Record<string, string> = {};
@@ -68,19 +71,21 @@ function takeAnswer(text: string, head: boolean): { answer: WireAnswer; length: 
   const start = end + 4;
   const bodiless = head || status < 200 || status === 204;
   const body = bodiless ? { text: '', length: 0 } : takeBody(text.slice(start), headers);
-  return body && { answer: { status, headers, text: body.text }, length: start + body.length };
+  if (typeof body === 'number') return start + body;
+  return { answer: { status, headers, text: body.text }, length: start + body.length };
 }
 
-function takeBody(text: string, headers: Record<string, string>): { text: string; length: number } | null {
+function takeBody(text: string, headers: Record<string, string>): { text: string; length: number } | number {
   if (headers['transfer-encoding'] !== 'chunked') {
     const length = Number(headers['content-length'] ?? 0);
-    return text.length < length ? null : { text: text.slice(0, length), length };
+    return text.length < length ? length : { text: text.slice(0, length), length };
   }
   let body = '';
   for (let at = 0; ; ) {
     const line = text.indexOf('\r\n', at);
     const size = Number.parseInt(text.slice(at, line), 16);
-    if (line < 0 || text.length < line + 4 + size) return null;
+    if (line < 0) return text.length + 1;
+    if (text.length < line + 4 + size) return line + 4 + size;
     body += text.slice(line + 2, line + 2 + size);
     at = line + 4 + size;
     if (size === 0) return { text: body, length: at };
