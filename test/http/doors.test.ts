@@ -1,9 +1,10 @@
 import { createHash } from 'node:crypto';
-import { expect, test } from 'vitest';
+import { expect, onTestFinished, test } from 'vitest';
 import type { ApiKey } from '../../src/account.js';
 import { ACCOUNT, job } from '../support/api.js';
 import { serve } from '../support/http.js';
 import { exchange } from '../support/wire.js';
+import { World } from '../support/world.js';
 
 interface Route {
   method?: string;
@@ -279,4 +280,12 @@ test('with keys, a proxy may stand before the server, under a name of its own', 
   expect(await as(query)).toMatchObject({ status: 200 });
   expect(await as(stream)).toMatchObject({ status: 200 });
   expect(await as(websocket)).toMatchObject({ status: 101 });
+});
+
+test('the address that clients know is our own, whatever Host the proxy before us sends', async () => {
+  const world = await World.open({ CARILLON_PUBLIC_URL: 'https://carillon.example.com/api' });
+  onTestFinished(() => world.close());
+  const from = async (origin: string) => (await world.post('{"query":"{__typename}"}', { origin })).status;
+  expect(await from('https://carillon.example.com')).toBe(200);
+  expect(await from('https://example.com')).toBe(403);
 });
