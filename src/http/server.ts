@@ -18,7 +18,7 @@ import { type Refusal, safeHeaders, sendRefusal } from './refusal.js';
 import { respond } from './respond.js';
 import { createRoutes, routeListener } from './routes.js';
 import { continues, headRefusal, hostOf, pathOf, targetOf } from './target.js';
-import { Answering, handshakeRefusal, serveWithoutUpgrade, wantsWebsocket } from './upgrade.js';
+import { Answering, handshakeRefusal, takeUpgrades } from './upgrade.js';
 import { createWebsockets } from './websocket.js';
 
 export const MAX_BODY_BYTES = 2 * 1024 * 1024;
@@ -149,9 +149,9 @@ export function createHttpServer(options: HttpServerOptions): HttpServer {
     try {
       let refusal = await refusalOf(request);
       if (!refusal) {
-        if (['/graphql', '*'].includes(pathOf(request)))
+        if (['/graphql', '*'].includes(pathOf(request))) {
           refusal = await serveGraphql(request, response, facts);
-        else {
+        } else {
           if (continues(request)) response.writeContinue();
           await routes(request, response);
         }
@@ -193,21 +193,9 @@ export function createHttpServer(options: HttpServerOptions): HttpServer {
   );
   server.on('checkContinue', (request, response) => void serve(request, response));
   server.on('checkExpectation', (request, response) => void serve(request, response));
-  server.on('upgrade', (request, socket, head) => {
-    // Until ws or a parser takes over nobody else listens, and an error without a listener ends the process.
-    const fail = () => socket.destroy();
-    socket.on('error', fail);
-    const takeOver = async () => {
-      await answering.done(socket);
-      if (socket.destroyed) return;
-      if (wantsWebsocket(request)) return upgrade(request, socket, head);
-      socket.off('error', fail);
-      serveWithoutUpgrade(server, request, socket, head);
-    };
-    takeOver().catch((error: unknown) => {
-      log.error({ err: error }, 'unexpected error');
-      socket.destroy();
-    });
+  const upgrades = takeUpgrades(server, answering, {
+    open: upgrade,
+    failed: (error) => log.error({ err: error }, 'unexpected error'),
   });
   const refuse = (socket: Duplex, refusal: Refusal) => {
     socket.on('error', () => socket.destroy());
@@ -236,6 +224,7 @@ export function createHttpServer(options: HttpServerOptions): HttpServer {
         draining = true;
         const deadline = clock.after(deadlineMs, () => {
           websockets.terminate();
+          upgrades.destroy();
           server.closeAllConnections();
         });
         server.close(() => {

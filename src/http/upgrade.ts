@@ -5,7 +5,7 @@ import { shown } from '../errors.js';
 import type { Refusal } from './refusal.js';
 
 /** Node hands over every request that offers an upgrade; ours is the WebSocket alone (RFC 9110, 7.8; RFC 6455, 4.1). */
-export function wantsWebsocket({ method, httpVersion, headers }: IncomingMessage): boolean {
+function wantsWebsocket({ method, httpVersion, headers }: IncomingMessage): boolean {
   return method === 'GET' && httpVersion === '1.1' && tokens(headers.upgrade).includes('websocket');
 }
 
@@ -35,12 +35,7 @@ export function handshakeRefusal({ headers }: IncomingMessage): Refusal | null {
  * followed it, for a fresh parser to read. Node 20 has no way to decline beforehand. All answers to earlier requests
  * of the socket must have been written: the fresh parser does not know of them.
  */
-export function serveWithoutUpgrade(
-  server: Server,
-  request: IncomingMessage,
-  socket: Duplex,
-  head: Buffer,
-): void {
+function serveWithoutUpgrade(server: Server, request: IncomingMessage, socket: Duplex, head: Buffer): void {
   const { method, url, httpVersion, rawHeaders } = request;
   const lines = [`${method} ${url} HTTP/${httpVersion}`];
   for (let at = 0; at < rawHeaders.length; at += 2) {
@@ -81,10 +76,59 @@ export class Answering {
     const last = this.open(socket);
     return new Promise((resolve) => {
       if (!last || socket.destroyed) return resolve();
-      last.once('close', resolve);
-      socket.once('close', resolve);
+      const settle = () => {
+        last.off('close', settle);
+        socket.off('close', settle);
+        resolve();
+      };
+      last.once('close', settle);
+      socket.once('close', settle);
     });
   }
+}
+
+export interface Upgrades {
+  /** Cuts the sockets that Node has handed over: it does not count them among its connections any more. */
+  destroy(): void;
+}
+
+/** Gives WebSockets to `open`, and every other request back to the server, each when its turn has come. */
+export function takeUpgrades(
+  server: Server,
+  answering: Answering,
+  {
+    open,
+    failed,
+  }: {
+    open(request: IncomingMessage, socket: Duplex, head: Buffer): Promise<void>;
+    failed(error: unknown): void;
+  },
+): Upgrades {
+  const sockets = new Set<Duplex>();
+  server.on('upgrade', (request, socket, head) => {
+    // Until ws or a parser takes over nobody else listens, and an error without a listener ends the process.
+    const fail = () => socket.destroy();
+    const forget = () => sockets.delete(socket);
+    socket.on('error', fail).once('close', forget);
+    sockets.add(socket);
+    const takeOver = async () => {
+      await answering.done(socket);
+      if (socket.destroyed) return;
+      if (wantsWebsocket(request)) return open(request, socket, head);
+      socket.off('error', fail).off('close', forget);
+      forget();
+      serveWithoutUpgrade(server, request, socket, head);
+    };
+    takeOver().catch((error: unknown) => {
+      failed(error);
+      socket.destroy();
+    });
+  });
+  return {
+    destroy() {
+      for (const socket of sockets) socket.destroy();
+    },
+  };
 }
 
 function tokens(list: string | undefined): string[] {

@@ -148,3 +148,24 @@ test('a client that is refused a WebSocket and stays does not hold the server op
   expect((await answer()).status).toBe(404);
   await server.close(30_000);
 });
+
+test.each([
+  ['a request', GET('/healthz', H2C)],
+  ['a WebSocket', GET('/graphql', `${WEBSOCKET}Upgrade: websocket\r\n`)],
+])('%s that waits behind one that never ends does not hold the server open', async (_name, waiting) => {
+  const running = later<void>();
+  const { port, server } = await serve({
+    store: {
+      job: () => {
+        running.resolve();
+        return new Promise(() => {});
+      },
+    },
+  });
+  const { send, closed } = wire(port);
+  const slow = '{"query":"{ job(id: \\"x\\") { number } }"}';
+  send(POST(`Content-Length: ${slow.length}\r\n`, slow) + waiting);
+  await running.promise;
+  await server.close(10);
+  await closed();
+});
