@@ -16,7 +16,6 @@ export interface GraphqlOptions {
   store: Store;
   clock: Clock;
   log: Log;
-  allowedOrigins: readonly string[];
 }
 
 /** What a transport knows of a request. */
@@ -35,14 +34,7 @@ export type Graphql = YogaServerInstance<
 >;
 
 /** GraphQL as every transport runs it: parsing, checks, context, execution, masking. */
-export function createGraphql({
-  schema,
-  engine,
-  store,
-  clock,
-  log,
-  allowedOrigins,
-}: GraphqlOptions): Graphql {
+export function createGraphql({ schema, engine, store, clock, log }: GraphqlOptions): Graphql {
   return createYoga<RequestFacts & Record<string, unknown>, Context & Record<string, unknown>>({
     schema,
     graphqlEndpoint: '/graphql',
@@ -54,14 +46,8 @@ export function createGraphql({
     parserAndValidationCache: { documentCache: recent<DocumentNode>(), errorCache: recent<Error>() },
     // Masked errors are logged where the request is known; Yoga's own lines would be a second, poorer copy.
     logging: { debug() {}, info() {}, warn: (...facts) => log.warn({ facts }, 'yoga'), error() {} },
-    cors: allowedOrigins.length > 0 && {
-      origin: [...allowedOrigins],
-      credentials: false,
-      methods: ['GET', 'POST', 'OPTIONS'],
-      allowedHeaders: ['authorization', 'content-type', 'last-event-id', 'x-request-id'],
-      exposedHeaders: ['x-request-id'],
-      maxAge: 600,
-    },
+    // All routes share one set of CORS headers (cors.ts); Yoga would give foreign pages the origin "null".
+    cors: false,
     graphiql: false,
     landingPage: false,
     // A path that no request has: health is told at /healthz.

@@ -118,7 +118,6 @@ export function api(backing: Backing, as: Viewer = viewer()) {
     ...ports(backing),
     clock: backing.clock ?? systemClock,
     log,
-    allowedOrigins: [],
   });
   return {
     log,
