@@ -6,8 +6,9 @@ import type { Engine } from '../engine/engine.js';
 import { messageOf } from '../errors.js';
 import type { Log } from '../log.js';
 import type { Store } from '../store.js';
-import { parseDocument, validateDocument } from './document.js';
+import { MAX_MISTAKES, type Openness, parseDocument, validateDocument } from './document.js';
 import { maskError, useMasking } from './masking.js';
+import { useLimits } from './operation.js';
 
 export interface GraphqlOptions {
   schema: GraphQLSchema;
@@ -16,6 +17,8 @@ export interface GraphqlOptions {
   clock: Clock;
   log: Log;
   allowedOrigins: readonly string[];
+  /** Whether clients may read the schema, and are helped with its names; true where not given. */
+  introspection?: boolean;
 }
 
 /** What a transport knows of a request. */
@@ -39,6 +42,7 @@ export function createGraphql({
   clock,
   log,
   allowedOrigins,
+  introspection = true,
 }: GraphqlOptions): Graphql {
   return createYoga<RequestFacts & Record<string, unknown>, Context & Record<string, unknown>>({
     schema,
@@ -46,7 +50,7 @@ export function createGraphql({
     context: ({ viewer, requestId }) => ({
       ...createContext({ viewer, requestId, engine, store, now: () => clock.now() }),
     }),
-    plugins: [useGraphqlJs(), useParams(), useMasking(log)],
+    plugins: [useGraphqlJs({ introspection }), useParams(), useLimits(), useMasking(log)],
     maskedErrors: { maskError: (error) => maskError(error, null, log) },
     parserAndValidationCache: { documentCache: recent<DocumentNode>(), errorCache: recent<Error>() },
     // Node's own streams: cancelling a reader of Yoga's is only heard at the next ping, 12 s later.
@@ -72,12 +76,17 @@ export function createGraphql({
 }
 
 /** graphql-js itself: its iterators are pulled one event at a time, and `return` reaches the source at once. */
-function useGraphqlJs(): Plugin {
+function useGraphqlJs(openness: Openness): Plugin {
+  const validated: typeof validateDocument = (schema, document, rules) =>
+    validateDocument(schema, document, rules, openness);
+  const bounds = { options: { maxCoercionErrors: MAX_MISTAKES }, hideSuggestions: !openness.introspection };
   return {
     onParse: ({ setParseFn }) => setParseFn(parseDocument),
-    onValidate: ({ setValidationFn }) => setValidationFn(validateDocument as never),
-    onExecute: ({ setExecuteFn }) => setExecuteFn(execute as never),
-    onSubscribe: ({ setSubscribeFn }) => setSubscribeFn(subscribe as never),
+    onValidate: ({ setValidationFn }) => setValidationFn(validated as never),
+    onExecute: ({ setExecuteFn }) =>
+      setExecuteFn(((args) => execute({ ...args, ...bounds })) as typeof execute),
+    onSubscribe: ({ setSubscribeFn }) =>
+      setSubscribeFn(((args) => subscribe({ ...args, ...bounds })) as typeof subscribe as never),
   };
 }
 

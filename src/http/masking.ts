@@ -4,6 +4,7 @@ import type { Plugin } from 'graphql-yoga';
 import { publicError } from '../../schema/api-error.js';
 import type { Context } from '../../schema/context.js';
 import type { Log } from '../log.js';
+import { brief } from './brief.js';
 
 const UNEXPECTED = 'Unexpected error.';
 
@@ -13,7 +14,7 @@ export function maskError(thrown: unknown, requestId: string | null, log: Log): 
   const place: Place = thrown instanceof GraphQLError ? placeOf(thrown) : {};
   if (known) {
     const extensions = { code: 'BAD_USER_INPUT', ...known.extensions };
-    return new GraphQLError(known.message, { ...placeOf(known), ...place, extensions });
+    return brief(new GraphQLError(known.message, { ...placeOf(known), ...place, extensions }));
   }
   const cause = thrown instanceof GraphQLError ? thrown.originalError : thrown;
   log.error({ err: cause, requestId, path: place.path }, 'unexpected error');

@@ -15,6 +15,7 @@ import { messageOf } from '../errors.js';
 import type { Log } from '../log.js';
 import type { Auth } from './auth.js';
 import type { Graphql } from './graphql.js';
+import { operationProblem } from './operation.js';
 
 /** Twice a minute would do for most proxies; five times is safe for all that were heard of. */
 const PING_EVERY_MS = 12_000;
@@ -198,6 +199,8 @@ async function operation(
     const document = parse(payload.query);
     const errors = validate(schema, document);
     if (errors.length > 0) return errors;
+    const problem = operationProblem(schema, document, payload.operationName, payload.variables);
+    if (problem) return [problem];
     return {
       schema,
       document,
