@@ -7,10 +7,12 @@ import { messageOf } from '../errors.js';
 import type { Log } from '../log.js';
 import type { Store } from '../store.js';
 import { MAX_MISTAKES, type Openness, parseDocument, validateDocument } from './document.js';
+import { createDocuments, type DocumentOptions, type Documents } from './documents.js';
 import { maskError, useMasking } from './masking.js';
 import { useLimits } from './operation.js';
+import { recent } from './recent.js';
 
-export interface GraphqlOptions {
+export interface GraphqlOptions extends DocumentOptions {
   schema: GraphQLSchema;
   engine: Engine;
   store: Store;
@@ -32,7 +34,8 @@ export interface RequestFacts {
 export type Graphql = YogaServerInstance<
   RequestFacts & Record<string, unknown>,
   Context & Record<string, unknown>
->;
+> &
+  Pick<Documents, 'textOf'>;
 
 /** GraphQL as every transport runs it: parsing, checks, context, execution, masking. */
 export function createGraphql({
@@ -43,16 +46,21 @@ export function createGraphql({
   log,
   allowedOrigins,
   introspection = true,
+  ...trust
 }: GraphqlOptions): Graphql {
-  return createYoga<RequestFacts & Record<string, unknown>, Context & Record<string, unknown>>({
+  const { plugin: useDocuments, textOf } = createDocuments(trust);
+  const yoga = createYoga<RequestFacts & Record<string, unknown>, Context & Record<string, unknown>>({
     schema,
     graphqlEndpoint: '/graphql',
     context: ({ viewer, requestId }) => ({
       ...createContext({ viewer, requestId, engine, store, now: () => clock.now() }),
     }),
-    plugins: [useGraphqlJs({ introspection }), useParams(), useLimits(), useMasking(log)],
+    plugins: [useGraphqlJs({ introspection }), useParams(), useDocuments, useLimits(), useMasking(log)],
     maskedErrors: { maskError: (error) => maskError(error, null, log) },
-    parserAndValidationCache: { documentCache: recent<DocumentNode>(), errorCache: recent<Error>() },
+    parserAndValidationCache: {
+      documentCache: recent<DocumentNode>(CACHED),
+      errorCache: recent<Error>(CACHED),
+    },
     // Node's own streams: cancelling a reader of Yoga's is only heard at the next ping, 12 s later.
     fetchAPI: { Response, ReadableStream },
     // Masked errors are logged where the request is known; Yoga's own lines would be a second, poorer copy.
@@ -73,7 +81,11 @@ export function createGraphql({
     multipart: false,
     maxRequestBodySize: false,
   });
+  return Object.assign(yoga, { textOf });
 }
+
+/** Documents are parsed once; those with large literals in them are not kept, since no two are the same. */
+const CACHED = { entries: 256, chars: 16_384 };
 
 /** graphql-js itself: its iterators are pulled one event at a time, and `return` reaches the source at once. */
 function useGraphqlJs(openness: Openness): Plugin {
@@ -106,6 +118,7 @@ function useParams(): Plugin<object, RequestFacts & Record<string, unknown>> {
           () =>
             ({
               query: given('query'),
+              documentId: given('documentId'),
               operationName: given('operationName'),
               variables: json('variables'),
               extensions: json('extensions'),
@@ -131,27 +144,4 @@ function parsedAs(what: string, text: string): unknown {
 
 function badRequest(message: string): GraphQLError {
   return new GraphQLError(message, { extensions: { code: 'BAD_USER_INPUT', http: { status: 400 } } });
-}
-
-const CACHED_DOCUMENTS = 256;
-const CACHED_DOCUMENT_CHARS = 16_384;
-
-/** Documents are parsed once; those with large literals in them are not kept, since no two are the same. */
-function recent<V>() {
-  const entries = new Map<string, V>();
-  return {
-    get(text: string): V | undefined {
-      const value = entries.get(text);
-      if (value !== undefined) {
-        entries.delete(text);
-        entries.set(text, value);
-      }
-      return value;
-    },
-    set(text: string, value: V): void {
-      if (text.length > CACHED_DOCUMENT_CHARS) return;
-      entries.set(text, value);
-      if (entries.size > CACHED_DOCUMENTS) entries.delete(entries.keys().next().value!);
-    },
-  };
 }

@@ -1,4 +1,5 @@
 import { GraphQLError } from 'graphql';
+import type { ApiErrorCode } from '../../schema/api-error.js';
 import { MAX_PAGE } from '../../schema/connection.js';
 import { MAX_NODE_IDS } from '../../schema/node.js';
 import { MAX_NODES } from '../descriptor.js';
@@ -132,7 +133,7 @@ export function exceeded({ subject, maximum, unit, advice }: Limit, got: number 
 
 /** An error of the request itself: nothing ran. Status 400, or 200 for clients that know GraphQL over HTTP no better. */
 export function requestError(
-  code: string,
+  code: ApiErrorCode | 'GRAPHQL_VALIDATION_FAILED',
   message: string,
   extensions: Record<string, unknown> = {},
 ): GraphQLError {

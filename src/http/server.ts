@@ -15,6 +15,7 @@ import { createGraphql } from './graphql.js';
 import { type Refusal, refusalBody, sendRefusal } from './refusal.js';
 import { respond } from './respond.js';
 import { createRoutes, routeListener } from './routes.js';
+import type { TrustedDocuments } from './trusted.js';
 import { createWebsockets } from './websocket.js';
 
 export const MAX_BODY_BYTES = 2 * 1024 * 1024;
@@ -30,6 +31,11 @@ export interface HttpServerOptions {
   allowedOrigins: readonly string[];
   /** Largest request body, and WebSocket message, in bytes; 2 MiB where not given. */
   maxBodyBytes?: number;
+  /** Whether clients may read the schema, and are helped with its names; true where not given. */
+  introspection?: boolean;
+  /** Documents that are known by an id, and whether only these run. */
+  trusted?: TrustedDocuments | undefined;
+  trustedOnly?: boolean;
   /** Why the server is not ready, beside that it drains; empty: it is. */
   ready(): Promise<string[]>;
 }
@@ -52,9 +58,9 @@ const DRAINING: Refusal = {
 
 /** The one server that owns the port: GraphQL over HTTP, server-sent events and WebSocket, and the other routes. */
 export function createHttpServer(options: HttpServerOptions): HttpServer {
-  const { engine, store, clock, log, allowedOrigins, maxBodyBytes = MAX_BODY_BYTES } = options;
+  const { clock, log, allowedOrigins, maxBodyBytes = MAX_BODY_BYTES } = options;
   const auth = createAuth(options);
-  const graphql = createGraphql({ schema: createSchema(), engine, store, clock, log, allowedOrigins });
+  const graphql = createGraphql({ ...options, schema: createSchema() });
   let draining = false;
   const streams = new Set<ServerResponse>();
   const websockets = createWebsockets({

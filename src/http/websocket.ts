@@ -196,7 +196,7 @@ async function operation(
   const facts = { requestId: extra.requestId, viewer: extra.viewer!, params: payload };
   const { schema, parse, validate, contextFactory } = graphql.getEnveloped(facts as never);
   try {
-    const document = parse(payload.query);
+    const document = parse(graphql.textOf(payload) as string);
     const errors = validate(schema, document);
     if (errors.length > 0) return errors;
     const problem = operationProblem(schema, document, payload.operationName, payload.variables);
