@@ -2,6 +2,7 @@ import {
   type DocumentNode,
   type FieldNode,
   type FragmentDefinitionNode,
+  GraphQLError,
   type GraphQLNamedType,
   type GraphQLSchema,
   getNamedType,
@@ -63,13 +64,13 @@ export function weigh(
   };
   const sizeOfPage = (field: FieldNode): number => {
     const [first, last] = [argument(field, 'first'), argument(field, 'last')];
-    return isSize(first) && isSize(last) ? pageSize({ first, last }) : MAX_PAGE;
+    return isSize(first) && isSize(last) ? at(field, () => pageSize({ first, last })) : MAX_PAGE;
   };
   const sizeOfList = (field: FieldNode): number => {
     const ids = argument(field, 'ids');
     if (ids === undefined) return PLAIN_LIST;
     const count = Array.isArray(ids) ? ids.length : 1;
-    checkNodeIds(count);
+    at(field, () => checkNodeIds(count));
     return count;
   };
   const ofField = (field: FieldNode, parent: GraphQLNamedType): number => {
@@ -116,4 +117,14 @@ function literal(node: ValueNode | undefined): unknown {
 
 function isSize(value: unknown): value is number | null | undefined {
   return value === undefined || value === null || typeof value === 'number';
+}
+
+/** With the place of the field in what is thrown. */
+function at<T>(nodes: FieldNode, check: () => T): T {
+  try {
+    return check();
+  } catch (error) {
+    if (!(error instanceof GraphQLError)) throw error;
+    throw new GraphQLError(error.message, { nodes, extensions: error.extensions });
+  }
 }

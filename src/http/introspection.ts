@@ -1,74 +1,61 @@
 import {
-  type GraphQLFieldMap,
   type GraphQLNamedType,
   type GraphQLSchema,
+  isAbstractType,
   isEnumType,
   isInputObjectType,
   isInterfaceType,
   isObjectType,
-  isUnionType,
 } from 'graphql';
 
-/** A field of the introspection that has fields, by "Type.field": how many objects it is on average, and of which type. */
-type Sizes = ReadonlyMap<string, { size: number; type: GraphQLNamedType }>;
+interface Size {
+  /** Objects, on average: multiplied down a path, averages come to the number that there is. */
+  size: number;
+  type: GraphQLNamedType;
+}
 
-const kept = new WeakMap<GraphQLSchema, Sizes>();
+const kept = new WeakMap<GraphQLSchema, ReadonlyMap<string, Size>>();
 
-/**
- * What the fields of introspection weigh. Averages of the schema's own lists: multiplied down a path they come to the
- * number of objects that are there.
- */
-export function introspectionSizes(schema: GraphQLSchema): Sizes {
+/** What the fields of introspection weigh that have fields themselves, by "Type.field". */
+export function introspectionSizes(schema: GraphQLSchema): ReadonlyMap<string, Size> {
   const known = kept.get(schema);
   if (known) return known;
-  const sizes = new Map<string, { size: number; type: GraphQLNamedType }>();
-  const has = (field: string, size: number, type: string) =>
-    sizes.set(field, { size, type: schema.getType(type)! });
-  const types = Object.values(schema.getTypeMap());
-  const directives = schema.getDirectives();
-  const sum = <T>(of: readonly T[], count: (one: T) => number) =>
-    of.reduce((total, one) => total + count(one), 0);
-  const fieldsOf = (type: GraphQLNamedType): GraphQLFieldMap<unknown, unknown> =>
-    isObjectType(type) || isInterfaceType(type) ? type.getFields() : {};
-  const fields = types.flatMap((type) => Object.values(fieldsOf(type)));
-  const aType = (count: (type: GraphQLNamedType) => number) => sum(types, count) / types.length;
-
-  const query = schema.getQueryType()?.name;
-  has(`${query}.__schema`, 1, '__Schema');
-  has(`${query}.__type`, 1, '__Type');
-  has('__Schema.types', types.length, '__Type');
-  has('__Schema.directives', directives.length, '__Directive');
-  for (const root of ['queryType', 'mutationType', 'subscriptionType']) has(`__Schema.${root}`, 1, '__Type');
-  has(
-    '__Type.fields',
-    aType((type) => Object.keys(fieldsOf(type)).length),
-    '__Field',
+  const sizes = new Map(
+    sizesOf(schema).map(([field, size, type]) => [field, { size, type: schema.getType(type)! }]),
   );
-  has(
-    '__Type.inputFields',
-    aType((type) => (isInputObjectType(type) ? Object.keys(type.getFields()).length : 0)),
-    '__InputValue',
-  );
-  has(
-    '__Type.enumValues',
-    aType((type) => (isEnumType(type) ? type.getValues().length : 0)),
-    '__EnumValue',
-  );
-  has(
-    '__Type.interfaces',
-    aType((type) => (isObjectType(type) || isInterfaceType(type) ? type.getInterfaces().length : 0)),
-    '__Type',
-  );
-  has(
-    '__Type.possibleTypes',
-    aType((type) => (isInterfaceType(type) || isUnionType(type) ? schema.getPossibleTypes(type).length : 0)),
-    '__Type',
-  );
-  has('__Type.ofType', 1, '__Type');
-  has('__Field.type', 1, '__Type');
-  has('__Field.args', sum(fields, ({ args }) => args.length) / fields.length, '__InputValue');
-  has('__InputValue.type', 1, '__Type');
-  has('__Directive.args', sum(directives, ({ args }) => args.length) / directives.length, '__InputValue');
   kept.set(schema, sizes);
   return sizes;
+}
+
+function sizesOf(schema: GraphQLSchema): [field: string, size: number, type: string][] {
+  const types = Object.values(schema.getTypeMap());
+  const directives = schema.getDirectives();
+  const query = schema.getQueryType()?.name;
+  const withFields = types.filter((type) => isObjectType(type) || isInterfaceType(type));
+  const fields = withFields.flatMap((type) => Object.values(type.getFields()));
+  const inputs = types.filter(isInputObjectType).flatMap((type) => Object.values(type.getFields()));
+  const values = types.filter(isEnumType).flatMap((type) => type.getValues());
+  const interfaces = withFields.flatMap((type) => type.getInterfaces());
+  const possible = types.filter(isAbstractType).flatMap((type) => schema.getPossibleTypes(type));
+  const args = (of: readonly { args: readonly unknown[] }[]) =>
+    of.flatMap((one) => one.args).length / of.length;
+  return [
+    [`${query}.__schema`, 1, '__Schema'],
+    [`${query}.__type`, 1, '__Type'],
+    ['__Schema.types', types.length, '__Type'],
+    ['__Schema.queryType', 1, '__Type'],
+    ['__Schema.mutationType', 1, '__Type'],
+    ['__Schema.subscriptionType', 1, '__Type'],
+    ['__Schema.directives', directives.length, '__Directive'],
+    ['__Directive.args', args(directives), '__InputValue'],
+    ['__Type.fields', fields.length / types.length, '__Field'],
+    ['__Type.inputFields', inputs.length / types.length, '__InputValue'],
+    ['__Type.enumValues', values.length / types.length, '__EnumValue'],
+    ['__Type.interfaces', interfaces.length / types.length, '__Type'],
+    ['__Type.possibleTypes', possible.length / types.length, '__Type'],
+    ['__Type.ofType', 1, '__Type'],
+    ['__Field.args', args(fields), '__InputValue'],
+    ['__Field.type', 1, '__Type'],
+    ['__InputValue.type', 1, '__Type'],
+  ];
 }

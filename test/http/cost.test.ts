@@ -13,7 +13,7 @@ const weighed = (text: string, variables: Record<string, unknown> = {}) => {
 };
 const problemOf = (text: string, variables: Record<string, unknown> = {}) => {
   const problem = operationProblem(schema, parse(text), null, variables);
-  return problem && { message: problem.message, code: problem.extensions['code'] };
+  return problem && { message: problem.message, code: problem.extensions['code'], at: problem.locations };
 };
 
 test.each([
@@ -102,5 +102,6 @@ test.each<[string, Record<string, unknown>, string]>([
     'ids must hold at most 100 ids, got 101: ask in several queries',
   ],
 ])('a size that is out of bounds is told once, before anything runs: %s', (document, variables, message) => {
-  expect(problemOf(document, variables)).toEqual({ message, code: 'BAD_USER_INPUT' });
+  const at = [{ line: 1, column: expect.any(Number) }];
+  expect(problemOf(document, variables)).toEqual({ message, code: 'BAD_USER_INPUT', at });
 });

@@ -95,3 +95,16 @@ test('a message that is cut keeps its start and its end', async () => {
     /^ID cannot represent a non-string and non-integer value: \[.{20,}…/,
   );
 });
+
+test('a subscription is held to the bounds before its source is opened, over server-sent events and WebSocket', async () => {
+  // Without a feed: the fake would fail whoever opened it.
+  const { url, port } = await serve();
+  const query = 'subscription { jobEvents(jobId: "x") { job { tasks(first: 101) { nodes { id } } } } }';
+  const error = { message: 'first must be 0 to 100, got 101', extensions: { code: 'BAD_USER_INPUT' } };
+  const { text } = await post(url, query, { accept: 'text/event-stream' });
+  const [, data] = /^event: next\ndata: (.*)\n\nevent: complete/m.exec(text) ?? [];
+  expect(JSON.parse(data ?? '')).toEqual({ errors: [expect.objectContaining(error)] });
+  const ask = await socket(port);
+  const told = JSON.parse(await ask(payload({ query })));
+  expect(told).toMatchObject({ type: 'error', payload: [error] });
+});
