@@ -7,6 +7,8 @@ import type { Log } from '../log.js';
 import { brief } from './brief.js';
 
 const UNEXPECTED = 'Unexpected error.';
+/** One wrong cursor below a list fails once for each of its objects: the first of these say all. */
+const MAX_ERRORS = 20;
 
 /** What the caller may see of whatever was thrown. Bugs are logged whole and shown as a request id. */
 export function maskError(thrown: unknown, requestId: string | null, log: Log): GraphQLError {
@@ -37,7 +39,7 @@ function placeOf({ nodes, path }: GraphQLError): Place {
 export function useMasking(log: Log): Plugin {
   const masked = <R extends ExecutionResult>(result: R, requestId: string): R => {
     if (!result.errors) return result;
-    const errors = result.errors.map((error) => maskError(error, requestId, log));
+    const errors = result.errors.slice(0, MAX_ERRORS).map((error) => maskError(error, requestId, log));
     // Without `data` nothing was executed: the variables or the operation's name were wrong.
     if (!('data' in result)) {
       for (const error of errors) Object.assign(error.extensions, { http: { spec: true, status: 400 } });

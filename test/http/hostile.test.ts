@@ -1,5 +1,6 @@
 import { expect, onTestFinished, test } from 'vitest';
 import { WebSocket } from 'ws';
+import { job } from '../support/api.js';
 import { type Hostile, hostile } from '../support/hostile.js';
 import { post, send, serve } from '../support/http.js';
 
@@ -86,6 +87,17 @@ test('many wrong values in the variables are told by a few errors that name thei
   );
   expect(json.errors?.at(-1)?.message).toContain('error limit reached');
   expect(text.length).toBeLessThan(SMALL);
+});
+
+test('what fails in each object of an answer is told by the first errors', async () => {
+  const { url } = await serve({ store: { job: async () => job(1) } });
+  const ids = JSON.stringify(Array.from({ length: 100 }, (_, index) => `batch:${index}`));
+  const tasks = 'tasks(after: "bad") { nodes { id } }';
+  const { json, text } = await post(url, `{ nodes(ids: ${ids}) { ... on Job { ${tasks} } } }`);
+  expect(json.data?.['nodes']).toEqual(Array(100).fill(null));
+  expect(json.errors).toHaveLength(20);
+  expect(json.errors?.[0]?.message).toContain('after must be a cursor that this list gave, got "bad"');
+  expect(text.length).toBeLessThan(4 * SMALL);
 });
 
 test('a message that is cut keeps its start and its end', async () => {
