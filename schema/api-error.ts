@@ -9,6 +9,11 @@ export const apiErrorCodes = [
   'NOT_FOUND',
   'BAD_USER_INPUT',
   'LIMIT_REACHED',
+  'INTROSPECTION_DISABLED',
+  'TRUSTED_DOCUMENTS_ONLY',
+  'PERSISTED_DOCUMENT_NOT_FOUND',
+  'PERSISTED_QUERY_NOT_FOUND',
+  'PERSISTED_QUERY_NOT_SUPPORTED',
   'CURSOR_INVALID',
   'CURSOR_EXPIRED',
   'SLOW_CONSUMER',
@@ -37,7 +42,11 @@ export function apiError(
 /** A known failure as a top-level error; null for everything else, which is a bug and must be masked. */
 export function publicError(thrown: unknown): GraphQLError | null {
   if (thrown instanceof GraphQLError) {
-    return thrown.originalError ? publicError(thrown.originalError) : thrown;
+    const { originalError } = thrown;
+    if (!originalError) return thrown;
+    const known = publicError(originalError);
+    // graphql-js puts the place in front: 'Variable "$input" got invalid value … at "input.nodes[0]"; …'
+    return known && originalError instanceof GraphQLError ? thrown : known;
   }
   if (thrown instanceof CursorError) {
     return apiError(thrown.code, thrown.message, thrown.oldest === null ? {} : { oldest: thrown.oldest });

@@ -4,7 +4,7 @@ import ScopeAuthPlugin, { type AuthFailure } from '@pothos/plugin-scope-auth';
 import type { Scope } from '../src/account.js';
 import { apiError } from './api-error.js';
 import type { Context } from './context.js';
-import { MAX_NODE_IDS, nodeType } from './node.js';
+import { checkNodeIds, MAX_NODE_IDS, nodeType } from './node.js';
 
 /** The first scope that was asked for and is not there. */
 function missingScope(failure: AuthFailure): string {
@@ -69,12 +69,7 @@ export const builder = new SchemaBuilder<GraphTypes>({
       authScopes: { scope: 'READ' },
       args: { ids: { description: `Public ids, at most ${MAX_NODE_IDS}.` } },
       resolve: (_root, { ids }, _context, _info, load) => {
-        if (ids.length > MAX_NODE_IDS) {
-          throw apiError(
-            'BAD_USER_INPUT',
-            `ids must hold at most ${MAX_NODE_IDS} ids, got ${ids.length}: ask in several queries`,
-          );
-        }
+        checkNodeIds(ids.length);
         return load(ids);
       },
     },

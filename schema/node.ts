@@ -1,5 +1,16 @@
+import { apiError } from './api-error.js';
+
 /** Ids that one `nodes` may ask for: what a page of a connection may hold. */
 export const MAX_NODE_IDS = 100;
+
+/** BAD_USER_INPUT where `nodes` is asked for more. */
+export function checkNodeIds(count: number): void {
+  if (count <= MAX_NODE_IDS) return;
+  throw apiError(
+    'BAD_USER_INPUT',
+    `ids must hold at most ${MAX_NODE_IDS} ids, got ${count}: ask in several queries`,
+  );
+}
 
 const TYPE_OF_PREFIX = new Map([
   ['acc', 'Account'],

@@ -1,9 +1,11 @@
 import { randomBytes } from 'node:crypto';
+import { readFileSync } from 'node:fs';
 import { hostname } from 'node:os';
+import { createSchema } from '../schema/schema.js';
 import { type ApiKey, DEFAULT_ACCOUNT_NAME, type Scope } from './account.js';
 import type { Bus } from './bus.js';
 import { type Clock, systemClock } from './clock.js';
-import type { Config } from './config.js';
+import { type Config, ConfigError } from './config.js';
 import { createDispatcher } from './deliver/dispatcher.js';
 import { createSender } from './deliver/sender.js';
 import { createDestinationPolicy } from './destination.js';
@@ -14,9 +16,11 @@ import { createExpander } from './engine/expander.js';
 import { createLeases } from './engine/leases.js';
 import type { Parts } from './engine/parts.js';
 import { createSweeper, expireLeases } from './engine/sweeper.js';
+import { messageOf } from './errors.js';
 import type { Encode } from './format.js';
 import { encodeStandard } from './formats/standard.js';
 import { createHttpServer, type HttpServer } from './http/server.js';
+import { readTrusted, type TrustedDocuments } from './http/trusted.js';
 import { type Ids, systemIds } from './id.js';
 import type { Log } from './log.js';
 import { memoryBus } from './memory/bus.js';
@@ -81,6 +85,7 @@ async function compose(
   ids: Ids,
   closers: (() => unknown)[],
 ): Promise<App> {
+  const trusted = trustedOf(config);
   const store = openSqliteStore({ folder: config.dataDir, clock, ids, own: true });
   closers.push(() => store.close());
   const account = await store.ensureAccount(DEFAULT_ACCOUNT_NAME, generateSecret(ids.bytes(32)), clock.now());
@@ -148,6 +153,9 @@ async function compose(
     // A proxy may call us by another Host: the page that it serves from here is our own all the same.
     allowedOrigins: [...config.allowedOrigins, ...originsOf(config.publicUrl)],
     maxBodyBytes: config.maxRequestBytes,
+    introspection: config.introspection,
+    trusted,
+    trustedOnly: config.trustedOnly,
     ready: async () => {
       const stopped = Object.entries(loops).flatMap(([name, loop]) =>
         loop.alive() ? [] : [`the ${name} has stopped`],
@@ -187,6 +195,22 @@ export async function createKey(
     return await createApiKey(store, ids, clock, account.id, input);
   } finally {
     await store.close();
+  }
+}
+
+/** The documents that clients may name by id. */
+function trustedOf({ trustedDocuments: path, trustedOnly }: Config): TrustedDocuments | undefined {
+  if (path === '') {
+    if (!trustedOnly) return undefined;
+    throw new ConfigError(
+      'CARILLON_TRUSTED_DOCUMENTS must name a manifest where CARILLON_TRUSTED_ONLY is true, got ""',
+    );
+  }
+  try {
+    return readTrusted(readFileSync(path, 'utf8'), createSchema());
+  } catch (error) {
+    const lines = messageOf(error).split('\n');
+    throw new ConfigError(lines.map((line) => `CARILLON_TRUSTED_DOCUMENTS ${path}: ${line}`).join('\n'));
   }
 }
 

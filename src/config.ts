@@ -29,6 +29,7 @@ const whole = (min: number, max: number) =>
     .regex(/^\d{1,15}$/, `must be a whole number from ${min} to ${max}`)
     .transform(Number)
     .refine((value) => value >= min && value <= max, `must be a whole number from ${min} to ${max}`);
+const flag = z.enum(['true', 'false']).transform((value) => value === 'true');
 const list = z.string().transform((value) =>
   value
     .split(',')
@@ -118,6 +119,24 @@ export const settings = {
     '2097152',
     'Largest request body, in bytes.',
     whole(1_024, 67_108_864),
+  ),
+  introspection: setting(
+    'CARILLON_INTROSPECTION',
+    'true',
+    'Whether clients may read the schema and are helped with its names ("Did you mean"); true or false.',
+    flag,
+  ),
+  trustedDocuments: setting(
+    'CARILLON_TRUSTED_DOCUMENTS',
+    '',
+    'Manifest of documents that clients may name by id, a JSON file; empty: none.',
+    z.string(),
+  ),
+  trustedOnly: setting(
+    'CARILLON_TRUSTED_ONLY',
+    'false',
+    'Whether documents that are not in the manifest are refused; true or false.',
+    flag,
   ),
   shutdownMs: setting(
     'CARILLON_SHUTDOWN_MS',

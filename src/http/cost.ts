@@ -2,6 +2,7 @@ import {
   type DocumentNode,
   type FieldNode,
   type FragmentDefinitionNode,
+  GraphQLError,
   type GraphQLNamedType,
   type GraphQLSchema,
   getNamedType,
@@ -11,44 +12,88 @@ import {
   isListType,
   isObjectType,
   Kind,
+  type OperationDefinitionNode,
   type SelectionSetNode,
+  type ValueNode,
 } from 'graphql';
+import { MAX_PAGE, pageSize } from '../../schema/connection.js';
+import { checkNodeIds } from '../../schema/node.js';
+import { introspectionSizes } from './introspection.js';
 
-/** Objects that one answer may hold: at some 10 µs each, half a second. Three levels of default pages are within it. */
-export const MAX_ANSWER_OBJECTS = 50_000;
-const DEFAULT_PAGE = 50;
-/** What a size that only the variables tell is taken for: the largest page. */
-const LARGEST_PAGE = 100;
 /** What a list without pages is taken for: the nodes of a job, say. */
 const PLAIN_LIST = 10;
 
+type Variables = Readonly<Record<string, unknown>>;
+
+export interface Cost {
+  /** Objects that the answer may hold at most. */
+  requested: number;
+  /** Whether it is the same whatever the variables are. */
+  constant: boolean;
+}
+
 /**
- * The most objects an operation of the document can ask for: sizes of pages, multiplied down each path. The document must be
- * valid, since a cycle of fragments would have no end. Fragments are counted once and taken wherever they are spread.
+ * The most objects an operation can ask for: sizes of pages, multiplied down each path, with the values that the
+ * variables have. What @skip and @include leave out is counted in. Fragments are weighed once and taken wherever they
+ * are spread; the document must be valid, since a circle of fragments would have no end. Throws the GraphQLError of a
+ * page that is too large, or given two sizes: once, and not once for each object it hangs under.
  */
-export function objectsAskedFor(schema: GraphQLSchema, document: DocumentNode): number {
+export function weigh(
+  schema: GraphQLSchema,
+  document: DocumentNode,
+  operation: OperationDefinitionNode,
+  variables: Variables,
+): Cost {
   const fragments = new Map<string, FragmentDefinitionNode>();
   for (const definition of document.definitions) {
     if (definition.kind === Kind.FRAGMENT_DEFINITION) fragments.set(definition.name.value, definition);
   }
   const known = new Map<string, number>();
+  let constant = true;
 
+  /** What an argument will be; undefined: not given. What has the wrong type is left to coercion to refuse. */
+  const argument = (field: FieldNode, name: string): unknown => {
+    const given = field.arguments?.find((one) => one.name.value === name)?.value;
+    if (given?.kind !== Kind.VARIABLE) return literal(given);
+    constant = false;
+    const variable = given.name.value;
+    if (Object.hasOwn(variables, variable)) return variables[variable];
+    return literal(
+      operation.variableDefinitions?.find((one) => one.variable.name.value === variable)?.defaultValue,
+    );
+  };
+  const sizeOfPage = (field: FieldNode): number => {
+    const [first, last] = [argument(field, 'first'), argument(field, 'last')];
+    return isSize(first) && isSize(last) ? at(field, () => pageSize({ first, last })) : MAX_PAGE;
+  };
+  const sizeOfList = (field: FieldNode): number => {
+    const ids = argument(field, 'ids');
+    if (ids === undefined) return PLAIN_LIST;
+    const count = Array.isArray(ids) ? ids.length : 1;
+    at(field, () => checkNodeIds(count));
+    return count;
+  };
   const ofField = (field: FieldNode, parent: GraphQLNamedType): number => {
-    if (!field.selectionSet || !(isObjectType(parent) || isInterfaceType(parent))) return 0;
-    const definition = parent.getFields()[field.name.value];
+    if (!field.selectionSet) return 0;
+    const name = field.name.value;
+    const introspected = introspectionSizes(schema).get(`${parent.name}.${name}`);
+    if (introspected) return introspected.size * (1 + ofSet(field.selectionSet, introspected.type));
+    if (!isObjectType(parent) && !isInterfaceType(parent)) return 0;
+    const definition = parent.getFields()[name];
     if (!definition) return 0;
     const type = getNamedType(definition.type);
     const inner = ofSet(field.selectionSet, type);
-    if (type.name.endsWith('Connection')) return sizeOf(field) * (1 + inner);
-    const isPlainList = isListType(getNullableType(definition.type)) && !/Connection$/.test(parent.name);
-    return (isPlainList ? sizeOf(field, PLAIN_LIST) : 1) * (1 + inner);
+    if (type.name.endsWith('Connection')) return sizeOfPage(field) * (1 + inner);
+    // `nodes` and `edges` are the page that their connection was weighed for.
+    const isPlainList = isListType(getNullableType(definition.type)) && !parent.name.endsWith('Connection');
+    return (isPlainList ? sizeOfList(field) : 1) * (1 + inner);
   };
   const ofFragment = (name: string): number => {
     const fragment = fragments.get(name);
     const type = fragment && schema.getType(fragment.typeCondition.name.value);
-    const counted = known.get(name) ?? (fragment && type ? ofSet(fragment.selectionSet, type) : 0);
-    known.set(name, counted);
-    return counted;
+    const weight = known.get(name) ?? (fragment && type ? ofSet(fragment.selectionSet, type) : 0);
+    known.set(name, weight);
+    return weight;
   };
   const ofSet = ({ selections }: SelectionSetNode, parent: GraphQLNamedType): number =>
     selections.reduce((sum, selection) => {
@@ -58,19 +103,28 @@ export function objectsAskedFor(schema: GraphQLSchema, document: DocumentNode): 
       return sum + ofSet(selection.selectionSet, isCompositeType(condition) ? condition : parent);
     }, 0);
 
-  return document.definitions.reduce((most, definition) => {
-    const root = definition.kind === Kind.OPERATION_DEFINITION && schema.getRootType(definition.operation);
-    return root ? Math.max(most, ofSet(definition.selectionSet, root)) : most;
-  }, 0);
+  const root = schema.getRootType(operation.operation);
+  const weight = root ? ofSet(operation.selectionSet, root) : 0;
+  return { requested: Math.min(Math.ceil(weight), Number.MAX_SAFE_INTEGER), constant };
 }
 
-/** `first` or `last`, or the number of ids; nodes and edges within a connection are its own. */
-function sizeOf(field: FieldNode, otherwise = DEFAULT_PAGE): number {
-  for (const { name, value } of field.arguments ?? []) {
-    if (!['first', 'last', 'ids'].includes(name.value)) continue;
-    if (value.kind === Kind.INT) return Math.min(Number(value.value), LARGEST_PAGE);
-    if (value.kind === Kind.LIST) return value.values.length;
-    if (value.kind === Kind.VARIABLE) return LARGEST_PAGE;
+/** A size as far as it matters here: numbers, null, and of a list how long it is. */
+function literal(node: ValueNode | undefined): unknown {
+  if (node?.kind === Kind.INT) return Number(node.value);
+  if (node?.kind === Kind.LIST) return node.values;
+  return node?.kind === Kind.NULL ? null : undefined;
+}
+
+function isSize(value: unknown): value is number | null | undefined {
+  return value === undefined || value === null || typeof value === 'number';
+}
+
+/** With the place of the field in what is thrown. */
+function at<T>(nodes: FieldNode, check: () => T): T {
+  try {
+    return check();
+  } catch (error) {
+    if (!(error instanceof GraphQLError)) throw error;
+    throw new GraphQLError(error.message, { nodes, extensions: error.extensions });
   }
-  return otherwise;
 }

@@ -1,4 +1,4 @@
-import { type DocumentNode, execute, type GraphQLSchema } from 'graphql';
+import { type DocumentNode, type ExecutionArgs, execute, type GraphQLSchema } from 'graphql';
 import { createYoga, type Plugin, type YogaServerInstance } from 'graphql-yoga';
 import { apiError } from '../../schema/api-error.js';
 import { type Context, createContext, type Viewer } from '../../schema/context.js';
@@ -6,16 +6,21 @@ import type { Clock } from '../clock.js';
 import type { Engine } from '../engine/engine.js';
 import type { Log } from '../log.js';
 import type { Store } from '../store.js';
-import { parseDocument, validateDocument } from './document.js';
+import { MAX_MISTAKES, type Openness, parseDocument, validateDocument } from './document.js';
+import { createDocuments, type DocumentOptions, type Documents } from './documents.js';
 import { maskError, useMasking } from './masking.js';
+import { useLimits } from './operation.js';
 import { bodyParams, queryParams } from './params.js';
+import { recent } from './recent.js';
 
-export interface GraphqlOptions {
+export interface GraphqlOptions extends DocumentOptions {
   schema: GraphQLSchema;
   engine: Engine;
   store: Store;
   clock: Clock;
   log: Log;
+  /** Whether clients may read the schema, and are helped with its names; true where not given. */
+  introspection?: boolean;
 }
 
 /** What a transport knows of a request. */
@@ -31,19 +36,42 @@ export interface RequestFacts {
 export type Graphql = YogaServerInstance<
   RequestFacts & Record<string, unknown>,
   Context & Record<string, unknown>
->;
+> &
+  Pick<Documents, 'textOf'> & { bounds: Bounds };
+
+/** What graphql-js is told with every execution. */
+export type Bounds = Pick<ExecutionArgs, 'options' | 'hideSuggestions'>;
 
 /** GraphQL as every transport runs it: parsing, checks, context, execution, masking. */
-export function createGraphql({ schema, engine, store, clock, log }: GraphqlOptions): Graphql {
-  return createYoga<RequestFacts & Record<string, unknown>, Context & Record<string, unknown>>({
+export function createGraphql({
+  schema,
+  engine,
+  store,
+  clock,
+  log,
+  introspection = true,
+  ...trust
+}: GraphqlOptions): Graphql {
+  const { plugin: useDocuments, textOf } = createDocuments(trust);
+  const bounds = { options: { maxCoercionErrors: MAX_MISTAKES }, hideSuggestions: !introspection };
+  const yoga = createYoga<RequestFacts & Record<string, unknown>, Context & Record<string, unknown>>({
     schema,
     graphqlEndpoint: '/graphql',
     context: ({ viewer, requestId, lastEventId = null }) => ({
       ...createContext({ viewer, requestId, lastEventId, engine, store, now: () => clock.now() }),
     }),
-    plugins: [useGraphqlJs(), useParams(), useMasking(log)],
+    plugins: [
+      useGraphqlJs({ introspection }, bounds),
+      useParams(),
+      useDocuments,
+      useLimits(),
+      useMasking(log),
+    ],
     maskedErrors: { maskError: (error) => maskError(error, null, log) },
-    parserAndValidationCache: { documentCache: recent<DocumentNode>(), errorCache: recent<Error>() },
+    parserAndValidationCache: {
+      documentCache: recent<DocumentNode>(CACHED),
+      errorCache: recent<Error>(CACHED),
+    },
     // Masked errors are logged where the request is known; Yoga's own lines would be a second, poorer copy.
     logging: { debug() {}, info() {}, warn: (...facts) => log.warn({ facts }, 'yoga'), error() {} },
     // All routes share one set of CORS headers (cors.ts); Yoga would give foreign pages the origin "null".
@@ -56,6 +84,7 @@ export function createGraphql({ schema, engine, store, clock, log }: GraphqlOpti
     multipart: false,
     maxRequestBodySize: false,
   });
+  return Object.assign(yoga, { textOf, bounds });
 }
 
 const notStreamed = apiError(
@@ -64,12 +93,18 @@ const notStreamed = apiError(
   { http: { spec: false, status: 406 } },
 );
 
+/** Documents are parsed once; those with large literals in them are not kept, since no two are the same. */
+const CACHED = { entries: 256, chars: 16_384 };
+
 /** graphql-js itself, behind our own guards. */
-function useGraphqlJs(): Plugin {
+function useGraphqlJs(openness: Openness, bounds: Bounds): Plugin {
+  const validated: typeof validateDocument = (schema, document, rules) =>
+    validateDocument(schema, document, rules, openness);
   return {
     onParse: ({ setParseFn }) => setParseFn(parseDocument),
-    onValidate: ({ setValidationFn }) => setValidationFn(validateDocument as never),
-    onExecute: ({ setExecuteFn }) => setExecuteFn(execute as never),
+    onValidate: ({ setValidationFn }) => setValidationFn(validated as never),
+    onExecute: ({ setExecuteFn }) =>
+      setExecuteFn(((args) => execute({ ...args, ...bounds })) as typeof execute),
     // The hub feeds subscriptions; over plain HTTP there is no way to send what comes later.
     onSubscribe: ({ setResultAndStopExecution }) => setResultAndStopExecution({ errors: [notStreamed] }),
   };
@@ -84,29 +119,6 @@ function useParams(): Plugin<object, RequestFacts & Record<string, unknown>> {
       } else if (request.method === 'GET') {
         setRequestParser(() => queryParams(url.searchParams) as never);
       }
-    },
-  };
-}
-
-const CACHED_DOCUMENTS = 256;
-const CACHED_DOCUMENT_CHARS = 16_384;
-
-/** Documents are parsed once; those with large literals in them are not kept, since no two are the same. */
-function recent<V>() {
-  const entries = new Map<string, V>();
-  return {
-    get(text: string): V | undefined {
-      const value = entries.get(text);
-      if (value !== undefined) {
-        entries.delete(text);
-        entries.set(text, value);
-      }
-      return value;
-    },
-    set(text: string, value: V): void {
-      if (text.length > CACHED_DOCUMENT_CHARS) return;
-      entries.set(text, value);
-      if (entries.size > CACHED_DOCUMENTS) entries.delete(entries.keys().next().value!);
     },
   };
 }

@@ -4,8 +4,14 @@ import type { Plugin } from 'graphql-yoga';
 import { publicCode, publicError } from '../../schema/api-error.js';
 import type { Context } from '../../schema/context.js';
 import type { Log } from '../log.js';
+import { brief } from './brief.js';
 
 const UNEXPECTED = 'Unexpected error.';
+/** In place of Yoga's words, which do not say what to do. */
+export const UNKNOWN_OPERATION =
+  'operationName must name an operation of the document: give it where there are several, and leave it out where there is one';
+/** One wrong cursor below a list fails once for each of its objects: the first of these say all. */
+const MAX_ERRORS = 20;
 
 /** What the caller may see of whatever was thrown. Bugs are logged whole and shown as a request id. */
 export function maskError(thrown: unknown, requestId: string | null, log: Log): GraphQLError {
@@ -13,7 +19,9 @@ export function maskError(thrown: unknown, requestId: string | null, log: Log): 
   const place: Place = thrown instanceof GraphQLError ? placeOf(thrown) : {};
   if (known) {
     const extensions = { ...known.extensions, code: publicCode(known.extensions['code']) };
-    return new GraphQLError(known.message, { ...placeOf(known), ...place, extensions });
+    const message =
+      known.extensions['code'] === 'OPERATION_RESOLUTION_FAILURE' ? UNKNOWN_OPERATION : known.message;
+    return brief(new GraphQLError(message, { ...placeOf(known), ...place, extensions }));
   }
   const cause = thrown instanceof GraphQLError ? thrown.originalError : thrown;
   log.error({ err: cause, requestId, path: place.path }, 'unexpected error');
@@ -46,7 +54,9 @@ export function createMasking(log: Log): Masking {
   return {
     shown,
     masked: (result, requestId) =>
-      result.errors ? { ...result, errors: result.errors.map((error) => shown(error, requestId)) } : result,
+      result.errors
+        ? { ...result, errors: result.errors.slice(0, MAX_ERRORS).map((error) => shown(error, requestId)) }
+        : result,
   };
 }
 
@@ -54,7 +64,7 @@ export function createMasking(log: Log): Masking {
 export function useMasking(log: Log): Plugin {
   const masked = <R extends ExecutionResult>(result: R, requestId: string): R => {
     if (!result.errors) return result;
-    const errors = result.errors.map((error) => maskError(error, requestId, log));
+    const errors = result.errors.slice(0, MAX_ERRORS).map((error) => maskError(error, requestId, log));
     // Without `data` nothing was executed: the variables or the operation's name were wrong.
     if (!('data' in result)) {
       for (const error of errors) Object.assign(error.extensions, { http: { spec: true, status: 400 } });
@@ -74,14 +84,7 @@ export function useMasking(log: Log): Plugin {
       const { requestId } = args.contextValue as unknown as Context;
       return {
         onSubscribeResult({ result, setResult }) {
-          if (!(Symbol.asyncIterator in result)) {
-            setResult(masked(result, requestId));
-            return undefined;
-          }
-          return { onNext: (next) => next.setResult(masked(next.result as ExecutionResult, requestId)) };
-        },
-        onSubscribeError({ error, setError }) {
-          setError(maskError(error, requestId, log));
+          if (!(Symbol.asyncIterator in result)) setResult(masked(result, requestId));
         },
       };
     },

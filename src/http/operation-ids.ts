@@ -49,7 +49,7 @@ export class OperationIds {
     const id = String(++this.count);
     this.running.set(id, { given, isOver: this.running.size >= this.most });
     this.byGiven.set(given, id);
-    return { pass: { ...message, id } };
+    return { pass: { ...message, id, ...withQuery('payload' in message ? message.payload : null) } };
   }
 
   /** A message of graphql-ws as its client is to see it; null where the client has given the operation up. */
@@ -77,6 +77,12 @@ export class OperationIds {
     this.running.delete(id);
     this.byGiven.delete(given);
   }
+}
+
+/** graphql-ws wants a query; of a trusted document its id is enough, and an empty query stands for none. */
+function withQuery(payload: unknown): object {
+  const named = typeof payload === 'object' && payload !== null && 'documentId' in payload;
+  return named && !('query' in payload) ? { payload: { ...payload, query: '' } } : {};
 }
 
 /** Whether it can be written as JSON again: what can be parsed may be nested too deep for that. */

@@ -9,11 +9,13 @@ import {
 import { apiError } from '../../schema/api-error.js';
 import { isSource, type Source } from '../engine/source.js';
 import type { Graphql, RequestFacts } from './graphql.js';
-import type { Masking } from './masking.js';
+import { type Masking, UNKNOWN_OPERATION } from './masking.js';
+import { operationProblem } from './operation.js';
 
 /** What a client sends to have an operation run. Transports check no more than that it is an object. */
 export interface OperationParams {
   query?: unknown;
+  documentId?: unknown;
   operationName?: unknown;
   variables?: unknown;
   extensions?: unknown;
@@ -43,14 +45,25 @@ export function createOperations(graphql: Graphql, masking: Masking): Operations
           ...facts,
           params,
         } as never);
-        const { query, operationName, variables } = checked(params);
+        const { query, operationName, variables } = checked(graphql.textOf(params), params);
         const document = parse(query);
         const errors = validate(schema, document);
         if (errors.length > 0) return errors.map((error: unknown) => masking.shown(error, facts.requestId));
         const operation = getOperationAST(document, operationName);
-        if (!operation) throw apiError('BAD_USER_INPUT', unknownOperation(operationName));
+        if (!operation) throw apiError('BAD_USER_INPUT', UNKNOWN_OPERATION);
+        // Of other operations execution itself asks.
+        const subscribes = operation.operation === 'subscription';
+        const problem = subscribes && operationProblem(schema, document, operationName, variables);
+        if (problem) throw problem;
         const contextValue = await contextFactory();
-        const args = { schema, document, operationName, variableValues: variables, contextValue };
+        const args = {
+          schema,
+          document,
+          operationName,
+          variableValues: variables,
+          contextValue,
+          ...graphql.bounds,
+        };
         return { kind: operation.operation, args: args as ExecutionArgs };
       } catch (error) {
         return [masking.shown(error, facts.requestId)];
@@ -77,7 +90,7 @@ export function createOperations(graphql: Graphql, masking: Masking): Operations
   };
 }
 
-function checked({ query, operationName, variables }: OperationParams) {
+function checked(query: unknown, { operationName, variables }: OperationParams) {
   if (typeof query !== 'string') throw wrongType('query', 'a string', query);
   if (operationName != null && typeof operationName !== 'string') {
     throw wrongType('operationName', 'a string', operationName);
@@ -91,10 +104,4 @@ function checked({ query, operationName, variables }: OperationParams) {
 function wrongType(name: string, wanted: string, got: unknown): GraphQLError {
   const kind = got === null || got === undefined ? 'none' : Array.isArray(got) ? 'an array' : typeof got;
   return apiError('BAD_USER_INPUT', `${name} must be ${wanted}, got ${kind}`);
-}
-
-function unknownOperation(name: string | null | undefined): string {
-  return name == null
-    ? 'operationName must be given where a document holds several operations, and a document must hold one'
-    : `operationName must name an operation of the document, got ${JSON.stringify(name.slice(0, 80))}`;
 }

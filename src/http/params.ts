@@ -16,6 +16,7 @@ export function queryParams(search: URLSearchParams): OperationParams {
   };
   return {
     query: given('query'),
+    documentId: given('documentId'),
     operationName: given('operationName'),
     variables: json('variables'),
     extensions: json('extensions'),

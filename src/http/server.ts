@@ -27,6 +27,7 @@ import { respond } from './respond.js';
 import { createRoutes, GRAPHQL_PATH, routeListener } from './routes.js';
 import { serveStream } from './sse.js';
 import { continues, headRefusal, hostOf, pathOf, targetOf } from './target.js';
+import type { TrustedDocuments } from './trusted.js';
 import { Answering, handshakeRefusal, takeUpgrades } from './upgrade.js';
 import { createWebsockets } from './websocket.js';
 
@@ -43,6 +44,11 @@ export interface HttpServerOptions {
   allowedOrigins: readonly string[];
   /** Largest request body, and WebSocket message, in bytes; 2 MiB where not given. */
   maxBodyBytes?: number;
+  /** Whether clients may read the schema, and are helped with its names; true where not given. */
+  introspection?: boolean;
+  /** Documents that are known by an id, and whether only these run. */
+  trusted?: TrustedDocuments | undefined;
+  trustedOnly?: boolean;
   /** Why the server is not ready, beside that it drains; empty: it is. */
   ready(): Promise<string[]>;
 }
@@ -69,7 +75,7 @@ const METHODS = 'GET, HEAD, POST, OPTIONS';
 export function createHttpServer(options: HttpServerOptions): HttpServer {
   const { engine, store, clock, log, allowedOrigins, maxBodyBytes = MAX_BODY_BYTES } = options;
   const auth = createAuth(options);
-  const graphql = createGraphql({ schema: createSchema(), engine, store, clock, log });
+  const graphql = createGraphql({ ...options, schema: createSchema() });
   let draining = false;
   const masking = createMasking(log);
   const operations = createOperations(graphql, masking);

@@ -135,8 +135,14 @@ test('without keys, our own page may do everything', async () => {
   for (const name of ['127.0.0.1', 'localhost', '[::1]']) {
     const own = { ...site, host: `${name}:${port}`, origin: `http://${name}:${port}` };
     const as = (route: Route) => ask(port, { ...route, headers: { ...route.headers, ...own } });
-    expect(await as(query)).toMatchObject({ status: 200, text: '{"data":{"__typename":"Query"}}' });
-    expect(await as(mutation)).toMatchObject({ status: 200, text: '{"data":{"__typename":"Mutation"}}' });
+    expect(await as(query)).toMatchObject({
+      status: 200,
+      text: expect.stringContaining('{"data":{"__typename":"Query"}'),
+    });
+    expect(await as(mutation)).toMatchObject({
+      status: 200,
+      text: expect.stringContaining('{"data":{"__typename":"Mutation"}'),
+    });
     const events = await as(stream);
     expect(events.headers['content-type']).toBe('text/event-stream');
     expect(events.text).toContain('data: {"data":{"job":{"number":1}}}');

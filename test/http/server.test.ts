@@ -18,13 +18,14 @@ test('a query is answered as JSON', async () => {
         scopes: ['READ', 'SUBMIT', 'WORK', 'WEBHOOKS', 'ADMIN'],
       },
     },
+    extensions: { cost: { requested: 3, maximum: 50_000 } },
   });
 });
 
 test('a query may come by GET, a mutation may not', async () => {
   const { url } = await serve();
   const get = (query: string) => send(`${url}/graphql?query=${encodeURIComponent(query)}`, { method: 'GET' });
-  expect((await get('{ __typename }')).json).toEqual({ data: { __typename: 'Query' } });
+  expect((await get('{ __typename }')).json.data).toEqual({ __typename: 'Query' });
   expect((await get('mutation { __typename }')).status).toBe(405);
   const { status, json: answer } = await send(`${url}/graphql?query=x&variables={`, { method: 'GET' });
   expect(status).toBe(400);
@@ -62,7 +63,7 @@ test.each([
   ['{}', 'Must provide query string.'],
   [
     '{"query":"query A { __typename }","operationName":"B"}',
-    'Could not determine what operation to execute.',
+    'operationName must name an operation',
   ],
   ['{"query":7}', 'Expected "query" param to be a string, but given number.'],
   ['{"query":"{__typename}","variables":[]}', 'Expected "variables" param to be empty or an object'],
@@ -274,7 +275,7 @@ test('while draining new operations are 503, and one that runs is answered', asy
   });
   const closed = server.close(5_000);
   go.resolve();
-  expect((await answer).json).toEqual({ data: { job: { number: 1 } } });
+  expect((await answer).json.data).toEqual({ job: { number: 1 } });
   await closed;
 });
 

@@ -96,7 +96,9 @@ test('queries and mutations run over the socket too', async () => {
   const { port } = await serve({ store: { job: async () => job(3) } });
   const following = follow(client(port), '{ job(id: "x") { number } }');
   await following.ended;
-  expect(following.results).toEqual([{ data: { job: { number: 3 } } }]);
+  expect(following.results).toEqual([
+    { data: { job: { number: 3 } }, extensions: { cost: { requested: 1, maximum: 50_000 } } },
+  ]);
 });
 
 test.each([
@@ -186,7 +188,7 @@ test('a key may come in the connection parameters or with the upgrade', async ()
   const byHeader = follow(other, query);
   await byHeader.ended;
   for (const { results } of [byParams, byHeader])
-    expect(results).toEqual([{ data: { viewer: { scopes: ['READ'] } } }]);
+    expect(results).toMatchObject([{ data: { viewer: { scopes: ['READ'] } } }]);
 });
 
 /** The status an upgrade was refused with, or the code a socket was closed with. */

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { later, post, send, serve, source } from '../support/http.js';
+import { post, send, serve, source } from '../support/http.js';
 import { exchange, wire } from '../support/wire.js';
 
 const HOST = 'Host: localhost\r\n';
@@ -94,7 +94,7 @@ test('a target in absolute form outweighs the Host', async () => {
     expect(status).toBe(200);
   }
   const query = `GET http://localhost/graphql?query={__typename} HTTP/1.1\r\n${HOST}\r\n`;
-  expect((await exchange(port, query)).text).toBe('{"data":{"__typename":"Query"}}');
+  expect((await exchange(port, query)).text).toContain('{"data":{"__typename":"Query"}');
 });
 
 test.each([

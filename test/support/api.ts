@@ -134,7 +134,9 @@ export function api(backing: Backing, as: Viewer = viewer()) {
         { method: 'POST', headers: { 'content-type': 'application/json' } },
         facts as never,
       );
-      return (await response.json()) as Answer;
+      // What an operation costs is told with every answer: test/http/cost.test.ts has that.
+      const { extensions: _cost, ...answer } = (await response.json()) as Answer & { extensions?: unknown };
+      return answer;
     },
   };
 }
