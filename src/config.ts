@@ -29,6 +29,8 @@ const whole = (min: number, max: number) =>
     .regex(/^\d{1,15}$/, `must be a whole number from ${min} to ${max}`)
     .transform(Number)
     .refine((value) => value >= min && value <= max, `must be a whole number from ${min} to ${max}`);
+/** 0 is none, and reads as null. */
+const limit = (max: number) => whole(0, max).transform((value) => value || null);
 const list = z.string().transform((value) =>
   value
     .split(',')
@@ -118,6 +120,30 @@ export const settings = {
     '2097152',
     'Largest request body, in bytes.',
     whole(1_024, 67_108_864),
+  ),
+  accountRequestsPerSecond: setting(
+    'CARILLON_ACCOUNT_REQUESTS_PER_SECOND',
+    '0',
+    'Requests of one account a second, on average; ten times as many may come at once. 0: no limit.',
+    limit(1_000_000),
+  ),
+  accountSockets: setting(
+    'CARILLON_ACCOUNT_SOCKETS',
+    '1000',
+    'WebSockets and event streams of one account that are open at once. 0: no limit.',
+    limit(1_000_000),
+  ),
+  accountRunningJobs: setting(
+    'CARILLON_ACCOUNT_RUNNING_JOBS',
+    '0',
+    'Jobs of one account that have not ended. 0: no limit.',
+    limit(1_000_000_000),
+  ),
+  accountStoredMb: setting(
+    'CARILLON_ACCOUNT_STORED_MB',
+    '0',
+    'Inputs, results, events and webhook bodies kept of one account, in MiB. 0: no limit.',
+    limit(1_000_000_000),
   ),
   shutdownMs: setting(
     'CARILLON_SHUTDOWN_MS',

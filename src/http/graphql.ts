@@ -4,6 +4,7 @@ import { type Context, createContext, type Viewer } from '../../schema/context.j
 import type { Clock } from '../clock.js';
 import type { Engine } from '../engine/engine.js';
 import { messageOf } from '../errors.js';
+import type { Quotas } from '../limits.js';
 import type { Log } from '../log.js';
 import type { Store } from '../store.js';
 import { parseDocument, validateDocument } from './document.js';
@@ -13,6 +14,7 @@ export interface GraphqlOptions {
   schema: GraphQLSchema;
   engine: Engine;
   store: Store;
+  quotas: Quotas;
   clock: Clock;
   log: Log;
   allowedOrigins: readonly string[];
@@ -36,6 +38,7 @@ export function createGraphql({
   schema,
   engine,
   store,
+  quotas,
   clock,
   log,
   allowedOrigins,
@@ -44,7 +47,7 @@ export function createGraphql({
     schema,
     graphqlEndpoint: '/graphql',
     context: ({ viewer, requestId }) => ({
-      ...createContext({ viewer, requestId, engine, store, now: () => clock.now() }),
+      ...createContext({ viewer, requestId, engine, store, quotas, now: () => clock.now() }),
     }),
     plugins: [useGraphqlJs(), useParams(), useMasking(log)],
     maskedErrors: { maskError: (error) => maskError(error, null, log) },
@@ -58,7 +61,7 @@ export function createGraphql({
       credentials: false,
       methods: ['GET', 'POST', 'OPTIONS'],
       allowedHeaders: ['authorization', 'content-type', 'last-event-id', 'x-request-id'],
-      exposedHeaders: ['x-request-id'],
+      exposedHeaders: ['retry-after', 'x-request-id'],
       maxAge: 600,
     },
     graphiql: false,

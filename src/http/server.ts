@@ -5,6 +5,7 @@ import type { Duplex } from 'node:stream';
 import { createSchema } from '../../schema/schema.js';
 import type { Clock } from '../clock.js';
 import type { Engine } from '../engine/engine.js';
+import { type Limits, NO_LIMITS } from '../limits.js';
 import type { Log } from '../log.js';
 import type { Store } from '../store.js';
 import { createAuth, UNAUTHENTICATED } from './auth.js';
@@ -12,6 +13,7 @@ import { lengthRefusal, readBody, typeRefusal } from './body.js';
 import { acceptFor, browserRefusal, wantsStream } from './browser.js';
 import { graphiqlHeaders, graphiqlPage } from './graphiql.js';
 import { createGraphql } from './graphql.js';
+import { createQuotas } from './quota.js';
 import { type Refusal, refusalBody, sendRefusal } from './refusal.js';
 import { respond } from './respond.js';
 import { createRoutes, routeListener } from './routes.js';
@@ -28,6 +30,8 @@ export interface HttpServerOptions {
   defaultAccountId: string;
   /** Origins of web applications that may call. */
   allowedOrigins: readonly string[];
+  /** What every account may use; where not given, as much as it likes. */
+  limits?: Limits;
   /** Largest request body, and WebSocket message, in bytes; 2 MiB where not given. */
   maxBodyBytes?: number;
   /** Why the server is not ready, beside that it drains; empty: it is. */
@@ -54,12 +58,15 @@ const DRAINING: Refusal = {
 export function createHttpServer(options: HttpServerOptions): HttpServer {
   const { engine, store, clock, log, allowedOrigins, maxBodyBytes = MAX_BODY_BYTES } = options;
   const auth = createAuth(options);
-  const graphql = createGraphql({ schema: createSchema(), engine, store, clock, log, allowedOrigins });
+  const quotas = createQuotas({ clock, limits: options.limits ?? NO_LIMITS });
+  const schema = createSchema();
+  const graphql = createGraphql({ schema, engine, store, quotas, clock, log, allowedOrigins });
   let draining = false;
   const streams = new Set<ServerResponse>();
   const websockets = createWebsockets({
     graphql,
     auth,
+    quotas,
     clock,
     log,
     maxMessageBytes: maxBodyBytes,
@@ -102,11 +109,18 @@ export function createHttpServer(options: HttpServerOptions): HttpServer {
     const viewer = method === 'OPTIONS' ? null : await auth.viewerOf(headers.authorization);
     if (!viewer && method !== 'OPTIONS') return UNAUTHENTICATED;
     facts.account = viewer?.account.id;
+    const tooMany = viewer && quotas.take(viewer);
+    if (tooMany) return tooMany;
     const wrongType = method === 'POST' ? typeRefusal(request) : null;
     if (wrongType) return wrongType;
     const body = method === 'POST' ? await readBody(request, maxBodyBytes) : undefined;
     if (typeof body === 'object') return body;
-    if (wantsStream(headers.accept)) {
+    if (viewer && wantsStream(headers.accept)) {
+      // A client that left while it was looked up closes nothing any more.
+      if (response.destroyed) return null;
+      const opened = quotas.openSocket(viewer);
+      if (typeof opened === 'object') return opened;
+      response.once('close', opened);
       streams.add(response);
       response.once('close', () => streams.delete(response));
     }
@@ -127,6 +141,7 @@ export function createHttpServer(options: HttpServerOptions): HttpServer {
     const { origin } = request.headers;
     if (origin !== undefined && allowedOrigins.includes(origin)) {
       response.setHeader('access-control-allow-origin', origin);
+      response.setHeader('access-control-expose-headers', 'retry-after, x-request-id');
       response.setHeader('vary', 'Origin');
     }
     logWhenDone(log, clock, request, response, facts);
@@ -194,6 +209,7 @@ export function createHttpServer(options: HttpServerOptions): HttpServer {
           resolve();
         });
         websockets.goAway();
+        quotas.close();
         for (const stream of streams) stream.destroy();
         server.closeIdleConnections();
       }),

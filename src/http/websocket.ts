@@ -15,6 +15,7 @@ import { messageOf } from '../errors.js';
 import type { Log } from '../log.js';
 import type { Auth } from './auth.js';
 import type { Graphql } from './graphql.js';
+import type { HttpQuotas } from './quota.js';
 
 /** Twice a minute would do for most proxies; five times is safe for all that were heard of. */
 const PING_EVERY_MS = 12_000;
@@ -27,6 +28,7 @@ const MAX_UNSENT_BYTES = 1024 * 1024;
 export interface WebsocketOptions {
   graphql: Graphql;
   auth: Auth;
+  quotas: HttpQuotas;
   clock: Clock;
   log: Log;
   maxMessageBytes: number;
@@ -59,14 +61,14 @@ export interface Websockets {
 
 /** GraphQL over WebSocket: the protocol graphql-transport-ws, by graphql-ws. */
 export function createWebsockets(options: WebsocketOptions): Websockets {
-  const { graphql, auth, clock, log } = options;
+  const { graphql, auth, quotas, clock, log } = options;
   const protocol = makeServer<Record<string, unknown>, Extra>({
     onConnect: async ({ connectionParams, extra }) => {
       const given = connectionParams?.['authorization'] ?? connectionParams?.['Authorization'];
       const header = extra.request.headers.authorization;
       extra.credentials = typeof given === 'string' ? given : header;
       extra.viewer = await auth.viewerOf(extra.credentials);
-      if (extra.viewer) return true;
+      if (extra.viewer) return hold(extra, quotas.openSocket(extra.viewer));
       // False alone would close with 4403, which says that the key is good but may not.
       extra.socket.close(4401, 'Unauthorized');
       return false;
@@ -161,6 +163,17 @@ export function createWebsockets(options: WebsocketOptions): Websockets {
   };
 }
 
+/** Keeps the count of a socket for as long as it is open; false where it is one too many. */
+function hold({ socket }: Extra, opened: ReturnType<HttpQuotas['openSocket']>): boolean {
+  if (typeof opened === 'object') {
+    socket.close(4429, 'Too many sockets');
+    return false;
+  }
+  if (socket.readyState === socket.CLOSED) opened();
+  else socket.once('close', opened);
+  return true;
+}
+
 /** One look at a socket: a dead one is ended, a stuck one after a while, any other is pinged. */
 function check(socket: WebSocket, state: Health, now: number): void {
   if (socket.bufferedAmount > 0) {
@@ -179,11 +192,13 @@ function check(socket: WebSocket, state: Health, now: number): void {
 
 /** The execution arguments of an operation, or the errors that keep it from running. */
 async function operation(
-  { graphql, draining }: WebsocketOptions,
+  { graphql, quotas, draining }: WebsocketOptions,
   { extra, subscriptions }: SocketContext<Record<string, unknown>, Extra>,
   payload: SubscribePayload,
 ) {
   if (draining()) return [apiError('UNAVAILABLE', 'the server is going down: connect again')];
+  const tooMany = quotas.take(extra.viewer!);
+  if (tooMany) return [apiError('LIMIT_REACHED', tooMany.message, { retryAfterMs: tooMany.retryAfterMs })];
   if (Object.keys(subscriptions).length > MAX_OPERATIONS) {
     return [
       apiError(
