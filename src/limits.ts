@@ -71,9 +71,11 @@ export function leastOf(limits: readonly Limit[], kind: LimitKind): Limit | null
     .reduce<Limit | null>((least, one) => (least === null || one.max < least.max ? one : least), null);
 }
 
-/** "the limit runningJobs of this account" */
+/** "the limit runningJobs of this account": as errors name it. */
 export function nameOf({ kind, scope }: Limit): string {
-  const whose = { KEY: 'this API key', ACCOUNT: 'this account', SERVER: "the server's accounts" }[scope];
+  const whose = { KEY: 'this API key', ACCOUNT: 'this account', SERVER: 'every account of this server' }[
+    scope
+  ];
   return `the limit ${kind} of ${whose}`;
 }
 
@@ -119,7 +121,7 @@ export function limitReached({ limit, used, adds }: NoRoom): ProblemError {
     'LIMIT_REACHED',
     limit.kind === 'storedBytes'
       ? `${nameOf(limit)} is ${limit.max}, ${used} are used and this needs ${adds} more: wait until older jobs are removed, or have the limit raised`
-      : `${nameOf(limit)} is ${limit.max}, and ${used} have not ended: wait for one to end, or cancel one`,
+      : `${nameOf(limit)} is ${limit.max}, and ${used} ${used === 1 ? 'job has' : 'jobs have'} not ended: wait for one to end, or cancel one`,
   );
 }
 
