@@ -9,7 +9,6 @@ import type {
 import { apiError } from './api-error.js';
 import { builder } from './builder.js';
 import { arrayConnection, connection } from './connection.js';
-import { live } from './context.js';
 import { described } from './enum.js';
 import { EventTypeEnum } from './event.js';
 import { given } from './input.js';
@@ -220,8 +219,8 @@ builder.subscriptionField('deliveryAttempts', (t) =>
     description: 'Every call of a webhook, as it ends: a live view, without history.',
     authScopes: { scope: 'READ' },
     args: { webhookId: t.arg.id({ description: 'Only calls of this webhook; every call where not given.' }) },
-    subscribe: (_root, { webhookId }, context) =>
-      live(context, context.engine.feed.attempts(context.viewer.account.id, webhookId ?? null)),
+    subscribe: (_root, { webhookId }, { engine, viewer }) =>
+      engine.feed.attempts(viewer.account.id, webhookId ?? null),
     resolve: (
       { attempt: made, delivery }: { attempt: DeliveryAttempt; delivery: Delivery },
       _args,

@@ -3,7 +3,6 @@ import type { Job, JobStatus } from '../src/job.js';
 import { apiError } from './api-error.js';
 import { builder } from './builder.js';
 import { connection } from './connection.js';
-import { live } from './context.js';
 import { DeliveryConnection } from './delivery.js';
 import { described } from './enum.js';
 import { EventTypeEnum } from './event.js';
@@ -212,11 +211,11 @@ builder.subscriptionField('job', (t) =>
         description: `Least milliseconds between two answers: 0 to ${MAX_INTERVAL_MS}.`,
       }),
     },
-    subscribe: (_root, { id, intervalMs }, context) => {
+    subscribe: (_root, { id, intervalMs }, { engine, viewer }) => {
       if (intervalMs < 0 || intervalMs > MAX_INTERVAL_MS) {
         throw apiError('BAD_USER_INPUT', `intervalMs must be 0 to ${MAX_INTERVAL_MS}, got ${intervalMs}`);
       }
-      return live(context, context.engine.feed.job(context.viewer.account.id, id, intervalMs));
+      return engine.feed.job(viewer.account.id, id, intervalMs);
     },
     resolve: (job) => job,
   }),

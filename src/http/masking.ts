@@ -32,6 +32,26 @@ function placeOf({ nodes, path }: GraphQLError): Place {
   return { ...(nodes && { nodes }), ...(path && { path }) };
 }
 
+/** Masking for the transports that write results themselves. */
+export interface Masking {
+  /** An error as its client may see it, without the hints meant for HTTP statuses. */
+  shown(thrown: unknown, requestId: string): GraphQLError;
+  masked(result: ExecutionResult, requestId: string): ExecutionResult;
+}
+
+export function createMasking(log: Log): Masking {
+  const shown = (thrown: unknown, requestId: string): GraphQLError => {
+    const error = maskError(thrown, requestId, log);
+    delete error.extensions['http'];
+    return error;
+  };
+  return {
+    shown,
+    masked: (result, requestId) =>
+      result.errors ? { ...result, errors: result.errors.map((error) => shown(error, requestId)) } : result,
+  };
+}
+
 /** Masks what operations answer, the same for HTTP, server-sent events and WebSocket. */
 export function useMasking(log: Log): Plugin {
   const masked = <R extends ExecutionResult>(result: R, requestId: string): R => {

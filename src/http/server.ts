@@ -2,6 +2,7 @@ import { randomUUID } from 'node:crypto';
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import type { Duplex } from 'node:stream';
+import { createContext } from '../../schema/context.js';
 import { createSchema } from '../../schema/schema.js';
 import type { Clock } from '../clock.js';
 import type { Engine } from '../engine/engine.js';
@@ -13,10 +14,17 @@ import { lengthRefusal, readBody, typeRefusal } from './body.js';
 import { acceptFor, browserRefusal, wantsStream } from './browser.js';
 import { graphiqlHeaders, graphiqlPage } from './graphiql.js';
 import { createGraphql } from './graphql.js';
+import { Hub } from './hub.js';
+import { LiveConnections } from './live-connections.js';
+import { createMasking } from './masking.js';
+import { createOperations, type OperationParams } from './operations.js';
+import { Backlog } from './outlet.js';
+import { bodyParams, queryParams } from './params.js';
 import { createQuotas } from './quota.js';
 import { type Refusal, refusalBody, sendRefusal } from './refusal.js';
 import { respond } from './respond.js';
 import { createRoutes, routeListener } from './routes.js';
+import { serveStream } from './sse.js';
 import { createWebsockets } from './websocket.js';
 
 export const MAX_BODY_BYTES = 2 * 1024 * 1024;
@@ -62,13 +70,21 @@ export function createHttpServer(options: HttpServerOptions): HttpServer {
   const schema = createSchema();
   const graphql = createGraphql({ schema, engine, store, quotas, clock, log, allowedOrigins });
   let draining = false;
-  const streams = new Set<ServerResponse>();
-  const websockets = createWebsockets({
-    graphql,
-    auth,
-    quotas,
+  const masking = createMasking(log);
+  const operations = createOperations(graphql, masking);
+  const hub = new Hub({
+    ...masking,
     clock,
-    log,
+    contextFor: (viewer, requestId) =>
+      createContext({ viewer, requestId, lastEventId: null, engine, store, quotas, now: () => clock.now() }),
+  });
+  const connections = new LiveConnections(clock, auth, (error) =>
+    log.error({ err: error }, 'the keys of open connections could not be checked'),
+  );
+  const backlog = new Backlog();
+  const live = { operations, hub, masking, connections, backlog, auth, quotas, clock, log };
+  const websockets = createWebsockets({
+    ...live,
     maxMessageBytes: maxBodyBytes,
     draining: () => draining,
   });
@@ -116,13 +132,9 @@ export function createHttpServer(options: HttpServerOptions): HttpServer {
     const body = method === 'POST' ? await readBody(request, maxBodyBytes) : undefined;
     if (typeof body === 'object') return body;
     if (viewer && wantsStream(headers.accept)) {
-      // A client that left while it was looked up closes nothing any more.
-      if (response.destroyed) return null;
-      const opened = quotas.openSocket(viewer);
-      if (typeof opened === 'object') return opened;
-      response.once('close', opened);
-      streams.add(response);
-      response.once('close', () => streams.delete(response));
+      const params = paramsOf(request, body);
+      const { requestId } = facts;
+      if (params && (await serveStream(live, { request, response, params, viewer, requestId }))) return null;
     }
     const answer = await graphql.fetch(
       // The Host header is the client's to choose, and of no use here.
@@ -201,19 +213,29 @@ export function createHttpServer(options: HttpServerOptions): HttpServer {
       new Promise((resolve) => {
         draining = true;
         const deadline = clock.after(deadlineMs, () => {
-          websockets.terminate();
+          connections.terminate();
           server.closeAllConnections();
         });
         server.close(() => {
           deadline.cancel();
           resolve();
         });
-        websockets.goAway();
+        // Half of the time for clients to go, the other half for what they still run.
+        void connections.goAway(deadlineMs / 2);
         quotas.close();
-        for (const stream of streams) stream.destroy();
         server.closeIdleConnections();
       }),
   };
+}
+
+/** What a request for a stream asks for; null where it is no JSON: then the usual answer says so. */
+function paramsOf(request: IncomingMessage, body: string | undefined): OperationParams | null {
+  try {
+    if (body !== undefined) return bodyParams(body);
+    return queryParams(new URL(targetOf(request), 'http://localhost').searchParams);
+  } catch {
+    return null;
+  }
 }
 
 /** What is told of a request in the log. */

@@ -13,8 +13,10 @@ const USE_NOTED_EVERY_MS = 60_000;
 export function apiKeysOf(db: Handle, commits: GroupCommit, ids: Ids): ApiKeys {
   const ofAccount = (accountId: string, id: string) =>
     and(eq(apiKeys.id, id), eq(apiKeys.account, accountKey(db, accountId) ?? 0));
+  const rowOf = (accountId: string, id: string) =>
+    db.drizzle.select().from(apiKeys).where(ofAccount(accountId, id)).get();
   const find = (accountId: string, id: string): ApiKey | null => {
-    const row = db.drizzle.select().from(apiKeys).where(ofAccount(accountId, id)).get();
+    const row = rowOf(accountId, id);
     return row ? apiKeyOf(row, accountId) : null;
   };
 
@@ -90,10 +92,8 @@ export function apiKeysOf(db: Handle, commits: GroupCommit, ids: Ids): ApiKeys {
     },
 
     async apiKeys(accountId, page) {
-      const keyOf = (id: string | null) =>
-        id === null
-          ? null
-          : (db.drizzle.select({ key: apiKeys.key }).from(apiKeys).where(eq(apiKeys.id, id)).get()?.key ?? 0);
+      // A cursor of another account's key is no place in this list: it would tell how many keys came between.
+      const keyOf = (id: string | null) => (id === null ? null : (rowOf(accountId, id)?.key ?? 0));
       const [after, before] = [keyOf(page.after), keyOf(page.before)];
       const rows = db.drizzle
         .select()

@@ -97,7 +97,7 @@ describe('the documentation, run', () => {
     expect(shown).toMatchObject({
       viewer: {
         limits: [
-          { kind: 'REQUESTS_PER_SECOND', scope: 'KEY', max: 20, used: 0.1 },
+          { kind: 'REQUESTS_PER_SECOND', scope: 'KEY', max: 20 },
           { kind: 'SOCKETS', scope: 'KEY', max: 5 },
           { kind: 'RUNNING_JOBS', scope: 'ACCOUNT', max: 100, used: 0 },
           { kind: 'STORED_BYTES', scope: 'ACCOUNT', max: 1e10, used: 0 },

@@ -273,7 +273,6 @@ test.each<[string, Scope, Scope]>([
     'SUBMIT',
     'ADMIN',
   ],
-  ['subscription { events { id } }', 'ADMIN', 'READ'],
 ])('%s with the scope %s alone is FORBIDDEN and names %s', async (query, has, needs) => {
   const { errors } = await api({}, viewer(has)).ask(query);
   expect(errors?.[0]).toMatchObject({ extensions: { code: 'FORBIDDEN', scope: needs } });
