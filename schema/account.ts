@@ -29,6 +29,7 @@ builder.node(AccountRef, {
     }),
     limits: t.expose('limits', {
       type: AccountLimitsRef,
+      authScopes: { scope: 'READ' },
       description: 'The limits it has set for itself; what is used of them is told under viewer.',
     }),
     apiKeys: t.connection(

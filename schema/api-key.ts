@@ -6,7 +6,8 @@ import { ApiKeyRef } from './refs.js';
 import { attempt, payloadType } from './user-error.js';
 
 export const ScopeEnum = builder.enumType('Scope', {
-  description: 'What an API key may do. None implies another.',
+  description:
+    'What an API key may do. None implies another. A mutation shows the plain fields of what it made or changed to every key that may call it; fields that lead on from there to other things, and those that hold content (inputs, results, descriptors, bodies, events), need READ as well.',
   values: described<Scope>({
     READ: 'Every query and subscription.',
     SUBMIT: 'Submit pipelines and cancel jobs.',
@@ -24,7 +25,11 @@ builder.node(ApiKeyRef, {
     name: t.exposeString('name', { description: 'The name it was given, for people.' }),
     prefix: t.exposeString('prefix', { description: 'The first characters of the key, to recognise it by.' }),
     scopes: t.expose('scopes', { type: [ScopeEnum], description: 'What it may do.' }),
-    limits: t.expose('limits', { type: ApiKeyLimitsRef, description: 'The limits of this key alone.' }),
+    limits: t.expose('limits', {
+      type: ApiKeyLimitsRef,
+      authScopes: { scope: 'READ' },
+      description: 'The limits of this key alone.',
+    }),
     expiresAt: t.expose('expiresAt', {
       type: 'DateTime',
       nullable: true,

@@ -62,6 +62,7 @@ builder.node(JobRef, {
     tags: t.exposeStringList('tags', { description: 'Words to find it by.' }),
     progress: t.expose('progress', { type: ProgressRef, description: 'How far it is.' }),
     nodes: t.field({
+      authScopes: { scope: 'READ' },
       type: [JobNodeRef],
       description: 'Its nodes, in the order of the descriptor.',
       resolve: ({ id }, _args, { store, viewer }) => store.nodes(viewer.account.id, id),

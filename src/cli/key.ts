@@ -44,7 +44,6 @@ async function create(argv: string[]): Promise<void> {
     name: values.name ?? `key of ${account}`,
     scopes: asked as Scope[],
     expiresAt,
-    limits: { requestsPerSecond: null, sockets: null },
   };
   const { key, apiKey } = await withKeys(readConfig(process.env), (keys) => keys.create(account, input));
   process.stderr.write(

@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
 import type { ApiKey } from '../account.js';
 import { type Problem, ProblemError, problem, shown } from '../errors.js';
-import { limitProblems } from '../limits.js';
+import { limitProblems, NO_LIMITS } from '../limits.js';
 import type { ApiKeyInput } from './engine.js';
 import type { Parts } from './parts.js';
 
@@ -16,7 +16,7 @@ export async function createApiKey(
   const at = clock.now();
   const problems = problemsOf(input, at);
   if (problems.length > 0) throw new ProblemError(problems);
-  const { name, expiresAt, limits } = input;
+  const { name, expiresAt, limits = NO_LIMITS } = input;
   const key = ids.random('car');
   const scopes = [...new Set(input.scopes)];
   const record = { name, prefix: key.slice(0, 10), hash: hashKey(key), scopes, expiresAt, limits, at };
@@ -40,7 +40,7 @@ export function hashKey(key: string): string {
   return createHash('sha256').update(key).digest('hex');
 }
 
-function problemsOf({ name, scopes, expiresAt, limits }: ApiKeyInput, at: number): Problem[] {
+function problemsOf({ name, scopes, expiresAt, limits = NO_LIMITS }: ApiKeyInput, at: number): Problem[] {
   const problems = limitProblems(limits, ['limits']);
   const invalid = (field: string, message: string) =>
     problems.push({ code: 'INVALID', message: `${field} ${message}`, path: [field] });

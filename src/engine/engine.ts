@@ -67,7 +67,8 @@ export interface ApiKeyInput {
   scopes: Scope[];
   /** Null: never. */
   expiresAt: number | null;
-  limits: KeyLimits;
+  /** Its own; not given: none. */
+  limits?: KeyLimits;
 }
 
 export interface WebhookInput {

@@ -1,5 +1,5 @@
 import type { ExecutionResult } from 'graphql';
-import { GraphQLError } from 'graphql';
+import { GraphQLError, type GraphQLErrorOptions } from 'graphql';
 import type { Plugin } from 'graphql-yoga';
 import { publicError } from '../../schema/api-error.js';
 import type { Context } from '../../schema/context.js';
@@ -23,13 +23,11 @@ export function maskError(thrown: unknown, requestId: string | null, log: Log): 
   });
 }
 
-interface Place {
-  nodes?: NonNullable<GraphQLError['nodes']>;
-  path?: NonNullable<GraphQLError['path']>;
-}
+type Place = Pick<GraphQLErrorOptions, 'nodes' | 'path' | 'source' | 'positions'>;
 
-function placeOf({ nodes, path }: GraphQLError): Place {
-  return { ...(nodes && { nodes }), ...(path && { path }) };
+/** Where in the document; a syntax error has no node yet, but a place in the text. */
+function placeOf({ nodes, path, source, positions }: GraphQLError): Place {
+  return { ...(nodes ? { nodes } : { source, positions }), ...(path && { path }) };
 }
 
 /** Masking for the transports that write results themselves. */

@@ -23,7 +23,7 @@ import { bodyParams, queryParams } from './params.js';
 import { createQuotas } from './quota.js';
 import { type Refusal, refusalBody, sendRefusal } from './refusal.js';
 import { respond } from './respond.js';
-import { createRoutes, routeListener } from './routes.js';
+import { createRoutes, GRAPHQL_METHODS, GRAPHQL_PATH, routeListener } from './routes.js';
 import { serveStream } from './sse.js';
 import { createWebsockets } from './websocket.js';
 
@@ -113,7 +113,7 @@ export function createHttpServer(options: HttpServerOptions): HttpServer {
       return null;
     }
     if (draining) return DRAINING;
-    if (!['GET', 'POST', 'OPTIONS'].includes(method)) {
+    if (!GRAPHQL_METHODS.includes(method)) {
       return {
         status: 405,
         code: 'BAD_USER_INPUT',
@@ -160,7 +160,7 @@ export function createHttpServer(options: HttpServerOptions): HttpServer {
     try {
       let refusal = await refusalOf(request, false);
       if (!refusal) {
-        if (pathOf(request) === '/graphql') refusal = await serveGraphql(request, response, facts);
+        if (pathOf(request) === GRAPHQL_PATH) refusal = await serveGraphql(request, response, facts);
         else await routes(request, response);
       }
       if (refusal) sendRefusal(response, refusal);
@@ -177,8 +177,8 @@ export function createHttpServer(options: HttpServerOptions): HttpServer {
   const upgrade = async (request: IncomingMessage, socket: Duplex, head: Buffer): Promise<void> => {
     const requestId = requestIdOf(request);
     let refusal = await refusalOf(request, true);
-    if (pathOf(request) !== '/graphql') {
-      refusal ??= { status: 404, code: 'NOT_FOUND', message: 'WebSockets are served at /graphql' };
+    if (pathOf(request) !== GRAPHQL_PATH) {
+      refusal ??= { status: 404, code: 'NOT_FOUND', message: `WebSockets are served at ${GRAPHQL_PATH}` };
     }
     if (draining) refusal ??= DRAINING;
     log.info({ path: pathOf(request), status: refusal?.status ?? 101, requestId }, 'upgrade');

@@ -14,6 +14,7 @@ import type { Auth } from './auth.js';
 import type { Hub } from './hub.js';
 import type { LiveConnection, LiveConnections } from './live-connections.js';
 import type { Masking } from './masking.js';
+import { OperationIds } from './operation-ids.js';
 import type { Operations } from './operations.js';
 import { type Backlog, Outlet } from './outlet.js';
 import { parked } from './parked.js';
@@ -46,6 +47,7 @@ interface Extra {
   requestId: string;
   outlet: Outlet;
   connection: LiveConnection;
+  ids: OperationIds;
 }
 
 export interface Websockets {
@@ -71,14 +73,16 @@ export function createWebsockets(options: WebsocketOptions): Websockets {
       terminate: () => socket.terminate(),
       ping: () => socket.ping(),
     });
+    const ids = new OperationIds(MAX_OPERATIONS);
     const closed = protocol.opened(
       {
         protocol: socket.protocol,
         // graphql-ws goes on when this resolves. Results of queries are bounded, and events are the hub's.
         send: (data) =>
           new Promise((resolve) => {
-            if (socket.readyState !== socket.OPEN) return resolve();
-            socket.send(data, () => resolve());
+            const text = ids.outward(data);
+            if (text === null || socket.readyState !== socket.OPEN) return resolve();
+            socket.send(text, () => resolve());
           }),
         close: (code, reason) => socket.close(code, reason),
         onMessage: (handle) =>
@@ -88,7 +92,11 @@ export function createWebsockets(options: WebsocketOptions): Websockets {
               socket.pause();
               outlet.whenDrained(() => socket.resume());
             }
-            handle(String(data)).catch((error: unknown) => {
+            const message = ids.inward(String(data));
+            if (message === null) return;
+            if ('close' in message) return socket.close(message.close, message.reason);
+            // It takes what is parsed already, though its type does not say so.
+            handle(message.pass as string).catch((error: unknown) => {
               if (/^Unexpected message of type/.test(messageOf(error))) {
                 socket.close(4400, 'Unexpected message');
                 return;
@@ -98,7 +106,7 @@ export function createWebsockets(options: WebsocketOptions): Websockets {
             });
           }),
       },
-      { socket, request, requestId, outlet, connection },
+      { socket, request, requestId, outlet, connection, ids },
     );
     socket.on('pong', () => connection.answered());
     // A message above the limit or a bad frame: ws closes the socket with the right code by itself.
@@ -134,14 +142,14 @@ function protocolOptions(options: WebsocketOptions): ServerOptions<Record<string
       extra.socket.close(4401, 'Unauthorized');
       return false;
     },
-    onSubscribe: async ({ extra, subscriptions }, _id, payload) => {
+    onSubscribe: async ({ extra }, id, payload) => {
       // Asked again for each operation: a key may have ended since, or the first one been made.
       const viewer = await auth.viewerOf(extra.connection.credentials);
       if (!viewer) {
         extra.socket.close(4401, 'Unauthorized');
         return [apiError('UNAUTHENTICATED', 'the API key of this socket is not valid any more')];
       }
-      const refused = refusal(options, viewer, Object.keys(subscriptions).length);
+      const refused = refusal(options, viewer, extra.ids.isOver(id));
       return refused ? [refused] : prepare(options, extra, viewer, payload);
     },
     execute: (args) => operations.execute(args),
@@ -152,8 +160,8 @@ function protocolOptions(options: WebsocketOptions): ServerOptions<Record<string
     // Runs before graphql-ws looks whether the client still wants it; nothing is followed before it asks for more.
     onOperation: ({ extra }, id, _payload, args, result) => {
       if (!isSource(result)) return undefined;
-      const { socket, outlet } = extra;
-      const head = `{"id":${JSON.stringify(id)},"type":"next","payload":`;
+      const { socket, outlet, ids } = extra;
+      const head = `{"id":${JSON.stringify(ids.given(id))},"type":"next","payload":`;
       return parked((end) =>
         hub.follow(result, args, {
           ready: () => socket.readyState === socket.OPEN && outlet.takesMore(),
@@ -189,12 +197,12 @@ function hold(socket: WebSocket, opened: ReturnType<HttpQuotas['openSocket']>): 
 function refusal(
   { quotas, draining }: WebsocketOptions,
   viewer: Viewer,
-  running: number,
+  isOver: boolean,
 ): GraphQLError | null {
   if (draining()) return apiError('UNAVAILABLE', 'the server is going down: connect again');
   const tooMany = quotas.take(viewer);
   if (tooMany) return apiError('LIMIT_REACHED', tooMany.message, { retryAfterMs: tooMany.retryAfterMs });
-  if (running <= MAX_OPERATIONS) return null;
+  if (!isOver) return null;
   return apiError(
     'LIMIT_REACHED',
     `one socket may run at most ${MAX_OPERATIONS} operations at once: complete some, or open another socket`,

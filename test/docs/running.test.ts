@@ -109,7 +109,6 @@ describe('the documentation, run', () => {
       name: 'admin',
       scopes: ['ADMIN'],
       expiresAt: null,
-      limits: { requestsPerSecond: null, sockets: null },
     });
     expect(await ask(revoke!, { id: createApiKey.apiKey.id }, admin.key)).toMatchObject({
       revokeApiKey: { apiKey: { revokedAt: expect.any(String) }, ...none },

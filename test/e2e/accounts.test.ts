@@ -139,18 +139,15 @@ describe('API keys', () => {
     world = await World.open();
     const { store, engine } = world.app;
     const other = await store.ensureAccount('other', 'whsec_b3RoZXI=', 0);
-    const limits = { requestsPerSecond: null, sockets: null };
     const theirs = await engine.createApiKey(other.id, {
       name: 'x',
       scopes: ['READ'],
       expiresAt: null,
-      limits,
     });
     const admin = await engine.createApiKey(world.app.defaultAccountId, {
       name: 'admin',
       scopes: ['ADMIN', 'READ'],
       expiresAt: null,
-      limits,
     });
     const ask = (query: string) => world.graphql(query, { id: theirs.apiKey.id }, bearer(admin.key));
     expect((await ask(REVOKE)).data).toMatchObject({
@@ -202,13 +199,11 @@ describe('limits', () => {
       name: 'x',
       scopes: ['READ'],
       expiresAt: null,
-      limits: { requestsPerSecond: null, sockets: null },
     });
     const mine = await world.app.engine.createApiKey(world.app.defaultAccountId, {
       name: 'x',
       scopes: ['READ'],
       expiresAt: null,
-      limits: { requestsPerSecond: null, sockets: null },
     });
     for (let count = 0; count < 10; count++) expect(await status(mine.key)).toBe(200);
     const refused = await world.post(JSON.stringify({ query: WHO }), bearer(mine.key));

@@ -33,18 +33,18 @@ describe('an id that comes back at once', () => {
       if (!sources.has(id)) sources.set(id, source());
       return sources.get(id)!;
     };
-    const { url } = await serve({ feed: { job: (_account, id) => of(id).generator } });
+    const { url } = await serve({ feed: { job: (_account, id) => of(id).source } });
     return { of, socket: await RawSocket.ready(`${url}/graphql`) };
   }
 
   test('behind the complete of a running operation is a new one, which lives', async () => {
     const { of, socket } = await fed();
     socket.subscribe('1', JOB, { id: 'a' });
-    await of('a').pulled;
+    await of('a').followed;
     of('a').push(job(1));
     expect(await socket.next()).toEqual(number('1', 1));
     socket.send({ id: '1', type: 'complete' }, subscribe('1', JOB, { id: 'b' }));
-    await Promise.all([of('a').returned, of('b').pulled]);
+    await Promise.all([of('a').left, of('b').followed]);
     of('b').push(job(2));
     expect(await socket.next()).toEqual(number('1', 2));
     of('b').end();
@@ -59,14 +59,14 @@ describe('an id that comes back at once', () => {
       { id: '1', type: 'complete' },
       subscribe('1', JOB, { id: 'b' }),
     );
-    await of('b').pulled;
+    await of('b').followed;
     of('a').push(job(1));
     of('b').push(job(2));
     expect(await socket.next()).toEqual(number('1', 2));
     of('b').end();
     expect(await socket.next()).toEqual({ id: '1', type: 'complete' });
     expect(await socket.untilPong()).toEqual([]);
-    if (of('a').pulls() > 0) await of('a').returned;
+    if (of('a').reads() > 0) await of('a').left;
   });
 
   test('behind the complete of a query that still runs has its own answer, and only that', async () => {

@@ -373,10 +373,10 @@ describe('complete', () => {
     const opened = source<ReturnType<typeof job>>();
     const other = source<ReturnType<typeof job>>();
     const { url } = await serve({
-      feed: { job: (_account, id) => (id === 'a' ? opened : other).generator },
+      feed: { job: (_account, id) => (id === 'a' ? opened : other).source },
     });
     // A server may not have asked for the source at all, or must give it back.
-    opened.pulled.then(() => opened.returned).then(left.resolve, left.resolve);
+    opened.followed.then(() => opened.left).then(left.resolve, left.resolve);
     const socket = await RawSocket.ready(`${url}/graphql`);
     const subscribe = (id: string) => ({
       id,
@@ -384,14 +384,14 @@ describe('complete', () => {
       payload: { query: `subscription { job(id: "${id}") { number } }` },
     });
     socket.send(subscribe('a'), { id: 'a', type: 'complete' }, subscribe('b'));
-    await other.pulled;
+    await other.followed;
     opened.push(job(1));
     other.push(job(2));
     expect(await socket.next()).toEqual({ id: 'b', type: 'next', payload: { data: { job: { number: 2 } } } });
     other.end();
     expect(await socket.next()).toEqual({ id: 'b', type: 'complete' });
     expect(await socket.untilPong()).toEqual([]);
-    if (opened.pulls() > 0) await left.promise;
+    if (opened.reads() > 0) await left.promise;
   });
 
   test('while the right to subscribe is still looked up gives no message of that id', async () => {
@@ -409,20 +409,20 @@ describe('complete', () => {
           return false;
         },
       },
-      feed: { job: () => jobs.generator },
+      feed: { job: () => jobs.source },
     });
     const socket = await RawSocket.ready(`${url}/graphql`);
     hold = true;
     socket.subscribe('1', 'subscription { job(id: "x") { number } }');
     // A server that need not look it up again has nothing to wait for.
-    await Promise.race([asked.promise, jobs.pulled]);
+    await Promise.race([asked.promise, jobs.followed]);
     socket.send({ type: 'complete', id: '1' });
     await socket.untilPong();
     hold = false;
     go.resolve();
     jobs.push(job(1));
     await socket.run('hello', '{ __typename }');
-    if (jobs.pulls() > 0) await jobs.returned;
+    if (jobs.reads() > 0) await jobs.left;
     expect(await socket.untilPong()).toEqual([]);
     expect(socket.texts.filter((text) => text.includes('"id":"1"'))).toEqual([]);
   });
@@ -576,26 +576,17 @@ describe('operations', () => {
   test('a source that throws is one error message; others on the socket go on', async () => {
     const calm = source<ReturnType<typeof job>>();
     const wild = source<ReturnType<typeof job>>();
-    let fail: (error: Error) => void = () => {};
-    const doomed = new Promise<never>((_resolve, reject) => {
-      fail = reject;
-    });
     const { url, log } = await serve({
-      feed: {
-        job: (_account, id) =>
-          id === 'calm'
-            ? calm.generator
-            : { ...wild.generator, next: () => Promise.race([wild.generator.next(), doomed]) },
-      },
+      feed: { job: (_account, id) => (id === 'calm' ? calm : wild).source },
     });
     const socket = await RawSocket.ready(`${url}/graphql`);
     const query = 'subscription ($id: ID!) { job(id: $id) { number } }';
     socket.subscribe('calm', query, { id: 'calm' });
     socket.subscribe('wild', query, { id: 'wild' });
-    await Promise.all([calm.pulled, wild.pulled]);
+    await Promise.all([calm.followed, wild.followed]);
     wild.push(job(1));
     expect(await socket.next()).toMatchObject({ id: 'wild', type: 'next' });
-    fail(new Error('geheim'));
+    wild.fail(new Error('geheim'));
     const requestId = expect.any(String);
     expect(await socket.next()).toMatchObject({
       id: 'wild',
@@ -650,12 +641,6 @@ describe('errors are the same as over HTTP, byte for byte but the request id', (
         throw new Error('no such table: jobs');
       },
     },
-    feed: {
-      // biome-ignore lint/correctness/useYield: it fails before the first event.
-      jobEvents: async function* () {
-        throw new Error('no such table: events');
-      },
-    },
   };
 
   test.each([
@@ -703,12 +688,12 @@ describe('the end of a socket', () => {
     ['vanishes', (socket: WebSocket) => socket.terminate()],
   ])('a client that %s ends every source it had', async (_name, leave) => {
     const sources = new Map(['a', 'b', 'c'].map((id) => [id, source<ReturnType<typeof job>>()]));
-    const { url } = await serve({ feed: { job: (_account, id) => sources.get(id)!.generator } });
+    const { url } = await serve({ feed: { job: (_account, id) => sources.get(id)!.source } });
     const socket = await RawSocket.ready(`${url}/graphql`);
     for (const id of sources.keys()) socket.subscribe(id, query, { id });
-    await Promise.all([...sources.values()].map(({ pulled }) => pulled));
+    await Promise.all([...sources.values()].map(({ followed }) => followed));
     leave(socket.socket);
-    await Promise.all([...sources.values()].map(({ returned }) => returned));
+    await Promise.all([...sources.values()].map(({ left }) => left));
   });
 
   test('a client that leaves takes nothing from one that asked for the same', async () => {

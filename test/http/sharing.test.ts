@@ -15,8 +15,7 @@ afterEach(() => world.close());
 
 async function key(account: string, ...scopes: ('READ' | 'SUBMIT')[]): Promise<string> {
   const config = readConfig({ CARILLON_DATA_DIR: world.folder });
-  const limits = { requestsPerSecond: null, sockets: null };
-  const input = { name: 'test', scopes, expiresAt: null, limits };
+  const input = { name: 'test', scopes, expiresAt: null };
   const { key: made } = await withKeys(config, (keys) => keys.create(account, input));
   return `Bearer ${made}`;
 }

@@ -60,7 +60,7 @@ describe('a stream', () => {
 
   test.each(methods)('by %s tells each event as it happens', async (method) => {
     const jobs = source<ReturnType<typeof job>>();
-    const { url } = await serve({ feed: { job: () => jobs.generator } });
+    const { url } = await serve({ feed: { job: () => jobs.source } });
     const stream = await EventStream.open(`${url}/graphql`, { query: JOB, method });
     for (const n of [1, 2, 3]) {
       jobs.push(job(n));
@@ -72,7 +72,7 @@ describe('a stream', () => {
 
   test('is answered before anything happens', async () => {
     const jobs = source<ReturnType<typeof job>>();
-    const { url } = await serve({ feed: { job: () => jobs.generator } });
+    const { url } = await serve({ feed: { job: () => jobs.source } });
     const stream = await EventStream.open(`${url}/graphql`, { query: JOB });
     expect([stream.status, stream.type]).toEqual([200, 'text/event-stream']);
   });
@@ -80,7 +80,7 @@ describe('a stream', () => {
   test('keeps every event on one line of data, whatever is in it', async () => {
     const externalId = 'a\nb\r\nc\u2028d\u0000e\n\ndata: x\n\nevent: complete "ü🔔';
     const jobs = source<ReturnType<typeof job>>();
-    const { url } = await serve({ feed: { job: () => jobs.generator } });
+    const { url } = await serve({ feed: { job: () => jobs.source } });
     const stream = await EventStream.open(`${url}/graphql`, {
       query: 'subscription { job(id: "x") { externalId } }',
     });
@@ -102,9 +102,9 @@ describe('a stream', () => {
   test('that is silent is kept open by comments', async () => {
     const clock = new VirtualClock();
     const jobs = source<ReturnType<typeof job>>();
-    const { url } = await serve({ clock, feed: { job: () => jobs.generator } });
+    const { url } = await serve({ clock, feed: { job: () => jobs.source } });
     const stream = await EventStream.open(`${url}/graphql`, { query: JOB });
-    await jobs.pulled;
+    await jobs.followed;
     jobs.push(job(1));
     await stream.event();
     await clock.advance(30_000);
@@ -117,15 +117,15 @@ describe('a stream', () => {
 
   test.each(methods)('by %s that its reader leaves ends its source, and no other', async (method) => {
     const sources = new Map(['a', 'b'].map((id) => [id, source<ReturnType<typeof job>>()]));
-    const { url } = await serve({ feed: { job: (_account, id) => sources.get(id)!.generator } });
+    const { url } = await serve({ feed: { job: (_account, id) => sources.get(id)!.source } });
     const [a, b] = await Promise.all(
       ['a', 'b'].map((id) =>
         EventStream.open(`${url}/graphql`, { query: `subscription { job(id: "${id}") { number } }`, method }),
       ),
     );
-    await Promise.all([...sources.values()].map(({ pulled }) => pulled));
+    await Promise.all([...sources.values()].map(({ followed }) => followed));
     a!.leave();
-    await sources.get('a')!.returned;
+    await sources.get('a')!.left;
     sources.get('b')!.push(job(2));
     expect(JSON.parse((await b!.event())!.data!)).toEqual({ data: { job: { number: 2 } } });
   });
