@@ -17,6 +17,14 @@ export const apiErrorCodes = [
 ] as const;
 export type ApiErrorCode = (typeof apiErrorCodes)[number];
 
+/** Of documents that could not be run; the rest of the world knows them by these names. */
+const documentErrorCodes = ['GRAPHQL_PARSE_FAILED', 'GRAPHQL_VALIDATION_FAILED'] as const;
+
+/** The code as a client may see it: libraries have names of their own for requests that make no sense. */
+export function publicCode(code: unknown): ApiErrorCode | (typeof documentErrorCodes)[number] {
+  return [...apiErrorCodes, ...documentErrorCodes].find((known) => known === code) ?? 'BAD_USER_INPUT';
+}
+
 /** An error that its caller may read as it is. */
 export function apiError(
   code: ApiErrorCode,

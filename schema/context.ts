@@ -40,7 +40,15 @@ export interface Context {
 }
 
 export function createContext(parts: Omit<Context, 'loaders'>): Context {
-  return { ...parts, loaders: loadersOf(parts) };
+  let loaders: Loaders | null = null;
+  return {
+    ...parts,
+    // Most events are told without a look at anything else.
+    get loaders() {
+      loaders ??= loadersOf(parts);
+      return loaders;
+    },
+  };
 }
 
 function loadersOf({ viewer, store, now }: Pick<Context, 'viewer' | 'store' | 'now'>): Loaders {

@@ -55,6 +55,11 @@ const encoders: ReadonlyMap<WebhookFormat, Encode> = new Map([
   ['HKUBE', encodeHkube],
 ]);
 
+/** Of the address that clients know, if there is one. */
+function originsOf(publicUrl: string): string[] {
+  return publicUrl === '' ? [] : [new URL(publicUrl).origin];
+}
+
 /** Workers of this server are named so: after a crash their leases need not run out to be given back. */
 const OWN_WORKERS = 'server/';
 
@@ -144,7 +149,8 @@ async function compose(
     log,
     clock,
     defaultAccountId: account.id,
-    allowedOrigins: config.allowedOrigins,
+    // A proxy may call us by another Host: the page that it serves from here is our own all the same.
+    allowedOrigins: [...config.allowedOrigins, ...originsOf(config.publicUrl)],
     maxBodyBytes: config.maxRequestBytes,
     limits,
     ready: async () => {

@@ -1,4 +1,4 @@
-import { createHash } from 'node:crypto';
+import { hash } from 'node:crypto';
 import type { LoggedEvent } from './event.js';
 import type { EventFilter } from './store.js';
 
@@ -24,7 +24,7 @@ export function decodeCursor(cursor: string, accountId: string): number | null {
 }
 
 function checksum(content: string): string {
-  return createHash('sha256').update(content).digest('base64url').slice(0, 6);
+  return hash('sha256', content, 'base64url').slice(0, 6);
 }
 
 /** Of two cursors the later one; one that is damaged or foreign comes back as it is, for its reader to refuse. */

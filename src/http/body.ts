@@ -1,4 +1,5 @@
 import type { IncomingMessage } from 'node:http';
+import { shown } from '../errors.js';
 import type { Refusal } from './refusal.js';
 
 /** Why the announced body is refused, or null: before a byte of it is read. */
@@ -33,6 +34,15 @@ function tooLarge(maxBytes: number, got: string): Refusal {
 
 /** Only JSON: a browser sends it to a foreign server after asking only, and nothing else is a GraphQL request. */
 export function typeRefusal(request: IncomingMessage): Refusal | null {
+  const coding = request.headers['content-encoding'] ?? 'identity';
+  if (coding.trim().toLowerCase() !== 'identity') {
+    return {
+      status: 415,
+      code: 'BAD_USER_INPUT',
+      message: `the body must not be compressed: the Content-Encoding must be identity or absent, got ${shown(coding)}`,
+      headers: { 'accept-encoding': 'identity' },
+    };
+  }
   const given = request.headers['content-type'] ?? '';
   const [type = '', ...parameters] = given.toLowerCase().split(';');
   const json = ['application/json', 'application/graphql+json'].includes(type.trim());

@@ -72,6 +72,5 @@ export function graphiqlPage(): string {
 export const graphiqlHeaders = {
   'content-type': 'text/html; charset=utf-8',
   'content-security-policy': "frame-ancestors 'none'",
-  'x-content-type-options': 'nosniff',
   'referrer-policy': 'no-referrer',
 };

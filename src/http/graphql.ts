@@ -18,7 +18,6 @@ export interface GraphqlOptions {
   quotas: Quotas;
   clock: Clock;
   log: Log;
-  allowedOrigins: readonly string[];
 }
 
 /** What a transport knows of a request. */
@@ -37,15 +36,7 @@ export type Graphql = YogaServerInstance<
 >;
 
 /** GraphQL as every transport runs it: parsing, checks, context, execution, masking. */
-export function createGraphql({
-  schema,
-  engine,
-  store,
-  quotas,
-  clock,
-  log,
-  allowedOrigins,
-}: GraphqlOptions): Graphql {
+export function createGraphql({ schema, engine, store, quotas, clock, log }: GraphqlOptions): Graphql {
   return createYoga<RequestFacts & Record<string, unknown>, Context & Record<string, unknown>>({
     schema,
     graphqlEndpoint: '/graphql',
@@ -57,14 +48,8 @@ export function createGraphql({
     parserAndValidationCache: { documentCache: recent<DocumentNode>(), errorCache: recent<Error>() },
     // Masked errors are logged where the request is known; Yoga's own lines would be a second, poorer copy.
     logging: { debug() {}, info() {}, warn: (...facts) => log.warn({ facts }, 'yoga'), error() {} },
-    cors: allowedOrigins.length > 0 && {
-      origin: [...allowedOrigins],
-      credentials: false,
-      methods: ['GET', 'POST', 'OPTIONS'],
-      allowedHeaders: ['authorization', 'content-type', 'last-event-id', 'x-request-id'],
-      exposedHeaders: ['retry-after', 'x-request-id'],
-      maxAge: 600,
-    },
+    // All routes share one set of CORS headers (cors.ts); Yoga would give foreign pages the origin "null".
+    cors: false,
     graphiql: false,
     landingPage: false,
     // A path that no request has: health is told at /healthz.

@@ -29,6 +29,7 @@ export interface GroupParts<T> {
   turns: Turns;
   clock: Clock;
   counts: HubCounts;
+  observeLag(ms: number): void;
   /** Called once, when the last follower has left. */
   closed(): void;
 }
@@ -43,9 +44,6 @@ export interface HubCounts {
   stalled: number;
   /** Events that were dropped from memory because sending could not keep up; they are read from the log. */
   dropped: number;
-  /** Milliseconds from hearing of an event to having sent it to everybody who takes it, summed, and how many. */
-  lagMs: number;
-  lags: number;
 }
 
 /** One subscriber: a place in a stream, and where its results go. */
@@ -176,7 +174,7 @@ export class Group<T> {
   }
 
   private async sendToLive(batch: (Told<T> & { at: number })[]): Promise<void> {
-    const { counts, turns } = this.parts;
+    const { observeLag, turns } = this.parts;
     const rendered: Rendered[] = [];
     for (const { item } of this.live.size > 0 ? batch : []) {
       const one = this.rendered(item!);
@@ -193,8 +191,7 @@ export class Group<T> {
       else place.position = Math.max(place.position!, position);
     }
     this.delivered = position;
-    counts.lagMs += performance.now() - batch[0]!.at;
-    counts.lags++;
+    if (count > 0) observeLag(performance.now() - batch[0]!.at);
   }
 
   /** Sends what comes after the follower's place, as far as it takes it; false where it did not take all. */

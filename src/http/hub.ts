@@ -15,6 +15,8 @@ export interface HubOptions {
   /** The same masking as everywhere else. */
   masked(result: ExecutionResult, requestId: string): ExecutionResult;
   shown(error: unknown, requestId: string): GraphQLError;
+  /** An event was sent to everybody who takes it, so long after it was heard of. */
+  observeLag(ms: number): void;
 }
 
 /** What the hub holds and has done. */
@@ -33,7 +35,7 @@ export class Hub {
   private readonly groups = new Map<string, Group<unknown>>();
   private readonly texts = new SharedTexts();
   private readonly turns = new Turns();
-  private readonly counts: HubCounts = { executed: 0, sent: 0, stalled: 0, dropped: 0, lagMs: 0, lags: 0 };
+  private readonly counts: HubCounts = { executed: 0, sent: 0, stalled: 0, dropped: 0 };
 
   constructor(private readonly options: HubOptions) {}
 
@@ -53,6 +55,7 @@ export class Hub {
         turns: this.turns,
         clock: this.options.clock,
         counts: this.counts,
+        observeLag: this.options.observeLag,
         closed: () => this.groups.delete(key),
       });
       this.groups.set(key, group);

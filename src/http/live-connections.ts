@@ -77,6 +77,13 @@ export class LiveConnections {
     return this.open.size;
   }
 
+  /** Bytes that lie in memory for their clients. */
+  unsent(): number {
+    let bytes = 0;
+    for (const { wire } of this.open) bytes += wire.outlet.unsent;
+    return bytes;
+  }
+
   /** How many were closed with each code. */
   closedByCode(): ReadonlyMap<number, number> {
     return this.codes;

@@ -1,7 +1,7 @@
 import type { ExecutionResult } from 'graphql';
 import { GraphQLError, type GraphQLErrorOptions } from 'graphql';
 import type { Plugin } from 'graphql-yoga';
-import { publicError } from '../../schema/api-error.js';
+import { publicCode, publicError } from '../../schema/api-error.js';
 import type { Context } from '../../schema/context.js';
 import type { Log } from '../log.js';
 
@@ -12,7 +12,7 @@ export function maskError(thrown: unknown, requestId: string | null, log: Log): 
   const known = publicError(thrown);
   const place: Place = thrown instanceof GraphQLError ? placeOf(thrown) : {};
   if (known) {
-    const extensions = { code: 'BAD_USER_INPUT', ...known.extensions };
+    const extensions = { ...known.extensions, code: publicCode(known.extensions['code']) };
     return new GraphQLError(known.message, { ...placeOf(known), ...place, extensions });
   }
   const cause = thrown instanceof GraphQLError ? thrown.originalError : thrown;

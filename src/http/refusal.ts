@@ -14,10 +14,19 @@ export function refusalBody({ code, message }: Refusal, extensions: object = {})
   return JSON.stringify({ errors: [{ message, extensions: { code, ...extensions } }] });
 }
 
-export function sendRefusal(response: ServerResponse, refusal: Refusal, extensions: object = {}): void {
-  response.writeHead(refusal.status, {
+export function refusalHeaders({ headers }: Refusal, body: string): Record<string, string> {
+  return {
+    ...safeHeaders,
     'content-type': 'application/json; charset=utf-8',
-    ...refusal.headers,
-  });
-  response.end(refusalBody(refusal, extensions));
+    'content-length': String(Buffer.byteLength(body)),
+    ...headers,
+  };
 }
+
+export function sendRefusal(response: ServerResponse, refusal: Refusal, extensions: object = {}): void {
+  const body = refusalBody(refusal, extensions);
+  response.writeHead(refusal.status, refusalHeaders(refusal, body)).end(body);
+}
+
+/** On every answer: a browser takes it for what it says it is, and nothing else. */
+export const safeHeaders = { 'x-content-type-options': 'nosniff' };

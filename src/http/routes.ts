@@ -1,8 +1,10 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { getRequestListener, type HttpBindings } from '@hono/node-server';
 import { Hono } from 'hono';
+import { messageOf } from '../errors.js';
 import type { Log } from '../log.js';
-import { type Refusal, refusalBody } from './refusal.js';
+import { type Refusal, refusalBody, refusalHeaders } from './refusal.js';
+import { targetOf } from './target.js';
 
 /** Where GraphQL is served, over every transport: not by Hono, since streams and sockets need the raw request. */
 export const GRAPHQL_PATH = '/graphql';
@@ -20,13 +22,14 @@ export function createRoutes({ ready, log }: RouteOptions): Hono<{ Bindings: Htt
   app.get('/healthz', (c) => c.json({ status: 'ok' }));
   app.get('/readyz', async (c) => {
     const reasons = await ready();
-    return reasons.length === 0 ? c.json({ status: 'ready' }) : c.json({ status: 'not ready', reasons }, 503);
+    if (reasons.length === 0) return c.json({ status: 'ready' });
+    return c.json({ status: 'not ready', reasons }, 503, { 'retry-after': '1' });
   });
-  app.notFound((c) => refuse(404, 'NOT_FOUND', `there is no ${c.req.method} ${c.req.path.slice(0, 200)}`));
+  app.notFound((c) => otherwise(app, c.req.method, c.req.path));
   app.onError((error, c) => {
     const requestId = c.env.outgoing.getHeader('x-request-id');
     log.error({ err: error, requestId }, 'unexpected error');
-    return refuse(500, 'INTERNAL', 'Unexpected error.', { requestId });
+    return refuse({ status: 500, code: 'INTERNAL', message: 'Unexpected error.' }, { requestId });
   });
   return app;
 }
@@ -37,17 +40,44 @@ export function routeNames({ routes }: ReturnType<typeof createRoutes>): string[
   return [...new Set([...graphql, ...routes.map(({ method, path }) => `${method} ${path}`)])];
 }
 
-export type Listener = (request: IncomingMessage, response: ServerResponse) => Promise<void>;
-
-export function routeListener(app: Hono<{ Bindings: HttpBindings }>): Listener {
-  return getRequestListener((request, env) => app.fetch(request, env as HttpBindings), {
-    overrideGlobalObjects: false,
+/** What is told where no route took the request: a path that others have is 405, with what it can do. */
+function otherwise(app: Hono<{ Bindings: HttpBindings }>, method: string, path: string): Response {
+  const known = app.routes.filter((route) => route.path === path).map((route) => route.method);
+  const allow = [...new Set(known.flatMap((one) => (one === 'GET' ? ['GET', 'HEAD'] : [one]))), 'OPTIONS'];
+  if (known.length === 0) {
+    return refuse({
+      status: 404,
+      code: 'NOT_FOUND',
+      message: `there is no ${method} ${path.slice(0, 200)}`,
+    });
+  }
+  const headers = { allow: allow.join(', ') };
+  if (method === 'OPTIONS') return new Response(null, { status: 204, headers });
+  return refuse({
+    status: 405,
+    code: 'BAD_USER_INPUT',
+    message: `the method must be one of ${headers.allow}, got ${method}`,
+    headers,
   });
 }
 
-function refuse(status: number, code: Refusal['code'], message: string, extensions?: object): Response {
-  return new Response(refusalBody({ status, code, message }, extensions), {
-    status,
-    headers: { 'content-type': 'application/json; charset=utf-8' },
+export type Listener = (request: IncomingMessage, response: ServerResponse) => Promise<void>;
+
+export function routeListener(app: Hono<{ Bindings: HttpBindings }>): Listener {
+  const listener = getRequestListener((request, env) => app.fetch(request, env as HttpBindings), {
+    overrideGlobalObjects: false,
+    errorHandler: (error) =>
+      refuse({ status: 400, code: 'BAD_USER_INPUT', message: `the target is no URL: ${messageOf(error)}` }),
   });
+  return async (request, response) => {
+    // Both have been judged by now. No route asks for the host, and there are good ones that Hono does not take.
+    request.headers.host = 'localhost';
+    request.url = targetOf(request);
+    await listener(request, response);
+  };
+}
+
+function refuse(refusal: Refusal, extensions?: object): Response {
+  const body = refusalBody(refusal, extensions);
+  return new Response(body, { status: refusal.status, headers: refusalHeaders(refusal, body) });
 }

@@ -10,21 +10,26 @@ import { type Limits, NO_LIMITS } from '../limits.js';
 import type { Log } from '../log.js';
 import type { Store } from '../store.js';
 import { createAuth, UNAUTHENTICATED } from './auth.js';
+import { refuseBare, tunnelRefusal, unreadable } from './bare.js';
 import { lengthRefusal, readBody, typeRefusal } from './body.js';
 import { acceptFor, browserRefusal, wantsStream } from './browser.js';
+import { corsHeaders } from './cors.js';
 import { graphiqlHeaders, graphiqlPage } from './graphiql.js';
 import { createGraphql } from './graphql.js';
 import { Hub } from './hub.js';
 import { LiveConnections } from './live-connections.js';
 import { createMasking } from './masking.js';
+import { createMetrics, type Metrics } from './metrics.js';
 import { createOperations, type OperationParams } from './operations.js';
 import { Backlog } from './outlet.js';
 import { bodyParams, queryParams } from './params.js';
 import { createQuotas } from './quota.js';
-import { type Refusal, refusalBody, sendRefusal } from './refusal.js';
+import { type Refusal, safeHeaders, sendRefusal } from './refusal.js';
 import { respond } from './respond.js';
-import { createRoutes, GRAPHQL_METHODS, GRAPHQL_PATH, routeListener } from './routes.js';
+import { createRoutes, GRAPHQL_PATH, routeListener } from './routes.js';
 import { serveStream } from './sse.js';
+import { continues, headRefusal, hostOf, pathOf, targetOf } from './target.js';
+import { Answering, handshakeRefusal, takeUpgrades } from './upgrade.js';
 import { createWebsockets } from './websocket.js';
 
 export const MAX_BODY_BYTES = 2 * 1024 * 1024;
@@ -62,25 +67,28 @@ const DRAINING: Refusal = {
   headers: { 'retry-after': '1', connection: 'close' },
 };
 
+const METHODS = 'GET, HEAD, POST, OPTIONS';
+
 /** The one server that owns the port: GraphQL over HTTP, server-sent events and WebSocket, and the other routes. */
 export function createHttpServer(options: HttpServerOptions): HttpServer {
   const { engine, store, clock, log, allowedOrigins, maxBodyBytes = MAX_BODY_BYTES } = options;
   const auth = createAuth(options);
   const quotas = createQuotas({ clock, limits: options.limits ?? NO_LIMITS });
-  const schema = createSchema();
-  const graphql = createGraphql({ schema, engine, store, quotas, clock, log, allowedOrigins });
+  const graphql = createGraphql({ schema: createSchema(), engine, store, quotas, clock, log });
   let draining = false;
   const masking = createMasking(log);
   const operations = createOperations(graphql, masking);
+  const connections = new LiveConnections(clock, auth, (error) =>
+    log.error({ err: error }, 'the keys of open connections could not be checked'),
+  );
+  const metrics: Metrics = createMetrics({ hub: () => hub.state(), connections });
   const hub = new Hub({
     ...masking,
     clock,
     contextFor: (viewer, requestId) =>
       createContext({ viewer, requestId, lastEventId: null, engine, store, quotas, now: () => clock.now() }),
+    observeLag: metrics.observeLag,
   });
-  const connections = new LiveConnections(clock, auth, (error) =>
-    log.error({ err: error }, 'the keys of open connections could not be checked'),
-  );
   const backlog = new Backlog();
   const live = { operations, hub, masking, connections, backlog, auth, quotas, clock, log };
   const websockets = createWebsockets({
@@ -96,10 +104,13 @@ export function createHttpServer(options: HttpServerOptions): HttpServer {
   );
 
   /** What every request is checked for, whatever it wants. */
-  const refusalOf = async (request: IncomingMessage, upgrade: boolean): Promise<Refusal | null> => {
-    const { method = 'GET', headers } = request;
-    const browser = browserRefusal({ method, headers, upgrade }, { allowedOrigins }, await auth.keyless());
-    return browser ?? lengthRefusal(request, maxBodyBytes);
+  const refusalOf = async (request: IncomingMessage): Promise<Refusal | null> => {
+    const caller = { host: hostOf(request), headers: request.headers };
+    return (
+      headRefusal(request) ??
+      browserRefusal(caller, { allowedOrigins }, await auth.keyless()) ??
+      lengthRefusal(request, maxBodyBytes)
+    );
   };
 
   const serveGraphql = async (
@@ -107,31 +118,38 @@ export function createHttpServer(options: HttpServerOptions): HttpServer {
     response: ServerResponse,
     facts: Facts,
   ): Promise<Refusal | null> => {
-    const { method = 'GET', headers } = request;
+    const { headers } = request;
+    if (request.method === 'OPTIONS') {
+      response.writeHead(204, { allow: METHODS }).end();
+      return null;
+    }
+    // The answer to a HEAD is that to a GET, and Node leaves out its body; but it must have an end.
+    const method = request.method === 'HEAD' ? 'GET' : request.method;
+    const accept = request.method === 'HEAD' ? undefined : headers.accept;
     if (method === 'GET' && headers.accept?.includes('text/html')) {
       response.writeHead(200, graphiqlHeaders).end(graphiqlPage());
       return null;
     }
     if (draining) return DRAINING;
-    if (!GRAPHQL_METHODS.includes(method)) {
+    if (method !== 'GET' && method !== 'POST') {
       return {
         status: 405,
         code: 'BAD_USER_INPUT',
         message: `the method must be GET or POST, got ${method}`,
-        headers: { allow: 'GET, POST' },
+        headers: { allow: METHODS },
       };
     }
-    // A preflight carries no key: it asks whether one may be sent.
-    const viewer = method === 'OPTIONS' ? null : await auth.viewerOf(headers.authorization);
-    if (!viewer && method !== 'OPTIONS') return UNAUTHENTICATED;
-    facts.account = viewer?.account.id;
-    const tooMany = viewer && quotas.take(viewer);
+    const viewer = await auth.viewerOf(headers.authorization);
+    if (!viewer) return UNAUTHENTICATED;
+    facts.account = viewer.account.id;
+    const tooMany = quotas.take(viewer);
     if (tooMany) return tooMany;
     const wrongType = method === 'POST' ? typeRefusal(request) : null;
     if (wrongType) return wrongType;
+    if (method === 'POST' && continues(request)) response.writeContinue();
     const body = method === 'POST' ? await readBody(request, maxBodyBytes) : undefined;
     if (typeof body === 'object') return body;
-    if (viewer && wantsStream(headers.accept)) {
+    if (wantsStream(accept)) {
       const params = paramsOf(request, body);
       const { requestId } = facts;
       if (params && (await serveStream(live, { request, response, params, viewer, requestId }))) return null;
@@ -139,8 +157,8 @@ export function createHttpServer(options: HttpServerOptions): HttpServer {
     const answer = await graphql.fetch(
       // The Host header is the client's to choose, and of no use here.
       `http://localhost${targetOf(request)}`,
-      { method, headers: { ...headerLines(request), accept: acceptFor(headers.accept) } },
-      { requestId: facts.requestId, ...(viewer && { viewer }), ...(body !== undefined && { body }) } as never,
+      { method, headers: { ...headerLines(request), accept: acceptFor(accept) } },
+      { requestId: facts.requestId, viewer, ...(body !== undefined && { body }) } as never,
     );
     await respond(answer, response);
     return null;
@@ -148,20 +166,23 @@ export function createHttpServer(options: HttpServerOptions): HttpServer {
 
   const serve = async (request: IncomingMessage, response: ServerResponse): Promise<void> => {
     const facts: Facts = { requestId: requestIdOf(request), account: undefined };
-    response.setHeader('x-request-id', facts.requestId);
-    // Also on what is refused: a page that may call must be able to read why it could not.
-    const { origin } = request.headers;
-    if (origin !== undefined && allowedOrigins.includes(origin)) {
-      response.setHeader('access-control-allow-origin', origin);
-      response.setHeader('access-control-expose-headers', 'retry-after, x-request-id');
-      response.setHeader('vary', 'Origin');
-    }
+    answering.started(request, response);
+    const common = {
+      'x-request-id': facts.requestId,
+      ...safeHeaders,
+      ...corsHeaders(request, allowedOrigins),
+    };
+    for (const [name, value] of Object.entries(common)) response.setHeader(name, value);
     logWhenDone(log, clock, request, response, facts);
     try {
-      let refusal = await refusalOf(request, false);
+      let refusal = await refusalOf(request);
       if (!refusal) {
-        if (pathOf(request) === GRAPHQL_PATH) refusal = await serveGraphql(request, response, facts);
-        else await routes(request, response);
+        if ([GRAPHQL_PATH, '*'].includes(pathOf(request))) {
+          refusal = await serveGraphql(request, response, facts);
+        } else {
+          if (continues(request)) response.writeContinue();
+          await routes(request, response);
+        }
       }
       if (refusal) sendRefusal(response, refusal);
     } catch (error) {
@@ -176,25 +197,42 @@ export function createHttpServer(options: HttpServerOptions): HttpServer {
 
   const upgrade = async (request: IncomingMessage, socket: Duplex, head: Buffer): Promise<void> => {
     const requestId = requestIdOf(request);
-    let refusal = await refusalOf(request, true);
+    let refusal = await refusalOf(request);
     if (pathOf(request) !== GRAPHQL_PATH) {
       refusal ??= { status: 404, code: 'NOT_FOUND', message: `WebSockets are served at ${GRAPHQL_PATH}` };
     }
+    refusal ??= handshakeRefusal(request);
     if (draining) refusal ??= DRAINING;
     log.info({ path: pathOf(request), status: refusal?.status ?? 101, requestId }, 'upgrade');
-    if (refusal) refuseUpgrade(socket, refusal, requestId);
-    else websockets.upgrade(request, socket, head, requestId);
+    if (refusal) {
+      refuseBare(socket, refusal, { requestId, now: clock.now() });
+      return;
+    }
+    // Others may be offered beside it; ws takes it alone.
+    request.headers.upgrade = 'websocket';
+    websockets.upgrade(request, socket, head, requestId);
   };
 
-  const server = createServer((request, response) => void serve(request, response));
-  server.on('upgrade', (request, socket, head) => {
-    // Until ws takes over nobody else listens, and an error without a listener ends the process.
-    socket.on('error', () => socket.destroy());
-    upgrade(request, socket, head).catch((error: unknown) => {
-      log.error({ err: error }, 'unexpected error');
-      socket.destroy();
-    });
+  const answering = new Answering();
+  // A missing Host is ours to refuse, in JSON.
+  const server = createServer(
+    { requireHostHeader: false },
+    (request, response) => void serve(request, response),
+  );
+  server.on('checkContinue', (request, response) => void serve(request, response));
+  server.on('checkExpectation', (request, response) => void serve(request, response));
+  const upgrades = takeUpgrades(server, answering, {
+    open: upgrade,
+    failed: (error) => log.error({ err: error }, 'unexpected error'),
   });
+  const refuse = (socket: Duplex, refusal: Refusal) => {
+    socket.on('error', () => socket.destroy());
+    // Half an answer is out already: what is written now would become a part of it.
+    if (!socket.writable || answering.open(socket)?.headersSent) socket.destroy();
+    else refuseBare(socket, refusal, { requestId: randomUUID(), now: clock.now() });
+  };
+  server.on('clientError', (error, socket) => refuse(socket, unreadable(error)));
+  server.on('connect', (request, socket) => refuse(socket, tunnelRefusal(request.url)));
 
   return {
     listen: (port, host) =>
@@ -214,6 +252,7 @@ export function createHttpServer(options: HttpServerOptions): HttpServer {
         draining = true;
         const deadline = clock.after(deadlineMs, () => {
           connections.terminate();
+          upgrades.destroy();
           server.closeAllConnections();
         });
         server.close(() => {
@@ -250,16 +289,6 @@ function requestIdOf({ headers }: IncomingMessage): string {
   return typeof given === 'string' && /^[\w.-]{1,100}$/.test(given) ? given : randomUUID();
 }
 
-/** Without the query: documents, variables and whatever else a client puts there stay out of the log. */
-function pathOf(request: IncomingMessage): string {
-  return targetOf(request).split('?', 1)[0]!;
-}
-
-/** Path and query, also of a target in absolute form (RFC 9112, 3.2.2). */
-function targetOf({ url = '/' }: IncomingMessage): string {
-  return /^https?:\/\//i.test(url) && URL.canParse(url) ? url.slice(url.indexOf('/', 8)) : url;
-}
-
 function headerLines({ headers }: IncomingMessage): Record<string, string> {
   return Object.fromEntries(
     Object.entries(headers).map(([name, value]) => [
@@ -282,18 +311,6 @@ function logWhenDone(
     const ms = clock.now() - startedAt;
     log.info({ method, path: pathOf(request), status: response.statusCode, ms, ...facts }, 'request');
   });
-}
-
-function refuseUpgrade(socket: Duplex, refusal: Refusal, requestId: string): void {
-  const body = refusalBody(refusal);
-  const headers = {
-    connection: 'close',
-    'content-type': 'application/json; charset=utf-8',
-    'content-length': String(Buffer.byteLength(body)),
-    'x-request-id': requestId,
-  };
-  const lines = Object.entries(headers).map(([name, value]) => `${name}: ${value}`);
-  socket.end(`HTTP/1.1 ${refusal.status} Refused\r\n${lines.join('\r\n')}\r\n\r\n${body}`);
 }
 
 function listenError(error: NodeJS.ErrnoException, port: number, host: string): Error {

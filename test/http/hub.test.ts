@@ -71,7 +71,7 @@ function hubOf(store: Partial<Store>, clock = new VirtualClock()) {
       quotas: fake('quotas', {}),
       now: () => clock.now(),
     });
-  const hub = new Hub({ ...createMasking(log), clock, contextFor: context });
+  const hub = new Hub({ ...createMasking(log), clock, contextFor: context, observeLag() {} });
   const follow = (
     followed: Source<unknown>,
     document = EVENTS,

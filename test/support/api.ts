@@ -122,7 +122,6 @@ export function api(backing: Backing, as: Viewer = viewer()) {
     quotas: fake<Quotas>('quotas', backing.quotas ?? {}),
     clock: backing.clock ?? systemClock,
     log,
-    allowedOrigins: [],
   });
   return {
     log,
