@@ -9,6 +9,7 @@ import { newJob } from '../dist/src/engine/new-job.js';
 import { eventTypes } from '../dist/src/event.js';
 import { graphOf } from '../dist/src/graph.js';
 import { systemIds } from '../dist/src/id.js';
+import { NO_LIMITS } from '../dist/src/limits.js';
 import { openSqliteStore } from '../dist/src/sqlite/store.js';
 import { parseLeaseToken } from '../dist/src/task.js';
 
@@ -46,6 +47,7 @@ export async function claimCost(waiting) {
     job: newJob(uuid, descriptor, graphOf(descriptor).graph, Date.now()),
     targets: [],
     idempotency: null,
+    limits: NO_LIMITS,
     at: Date.now(),
   });
   const total = Math.ceil((waiting + ROUNDS) / 2);

@@ -1,26 +1,16 @@
-import type { Account, ApiKey, Scope } from '../src/account.js';
+import type { Account } from '../src/account.js';
 import { problem } from '../src/errors.js';
+import type { Limits } from '../src/limits.js';
 import type { WebhookFormat } from '../src/webhook.js';
+import { ScopeEnum } from './api-key.js';
 import { builder } from './builder.js';
 import { connection } from './connection.js';
 import type { Context } from './context.js';
-import { described } from './enum.js';
 import { given } from './input.js';
+import { AccountLimitsInput, AccountLimitsRef, viewerLimits } from './limit.js';
 import { AccountRef, ApiKeyRef } from './refs.js';
 import { attempt, payloadType } from './user-error.js';
 import { WebhookFormatEnum } from './webhook.js';
-
-export const ScopeEnum = builder.enumType('Scope', {
-  description:
-    'What an API key may do. None implies another. A mutation shows the plain fields of what it made or changed to every key that may call it; fields that lead on from there to other things, and those that hold content (inputs, results, descriptors, bodies, events), need READ as well.',
-  values: described<Scope>({
-    READ: 'Every query and subscription.',
-    SUBMIT: 'Submit pipelines and cancel jobs.',
-    WORK: 'Lease tasks and settle them.',
-    WEBHOOKS: 'Register, change and delete webhooks; ping them and resend deliveries.',
-    ADMIN: 'Change the account and its keys.',
-  }),
-});
 
 builder.node(AccountRef, {
   description: 'An account: everything belongs to one, and no account sees anything of another.',
@@ -37,11 +27,17 @@ builder.node(AccountRef, {
       type: WebhookFormatEnum,
       description: 'How the calls to the default URL are written.',
     }),
+    limits: t.expose('limits', {
+      type: AccountLimitsRef,
+      authScopes: { scope: 'READ' },
+      description: 'The limits it has set for itself; what is used of them is told under viewer.',
+    }),
     apiKeys: t.connection(
       {
         authScopes: { scope: 'READ' },
         type: ApiKeyRef,
-        description: 'Its API keys, oldest first, expired ones included. The keys themselves are not kept.',
+        description:
+          'Its API keys, oldest first, expired and revoked ones included. The keys themselves are not kept.',
         resolve: ({ id }, args, { store }) => connection(args, (page) => store.apiKeys(id, page)),
       },
       { name: 'ApiKeyConnection', description: 'A page of API keys.' },
@@ -49,44 +45,6 @@ builder.node(AccountRef, {
     ),
   }),
 });
-
-builder.node(ApiKeyRef, {
-  description: 'A key that calls authenticate with: `Authorization: Bearer <key>`.',
-  id: { resolve: (key) => key.id },
-  loadOne: findApiKey,
-  fields: (t) => ({
-    name: t.exposeString('name', { description: 'The name it was given, for people.' }),
-    prefix: t.exposeString('prefix', { description: 'The first characters of the key, to recognise it by.' }),
-    scopes: t.expose('scopes', { type: [ScopeEnum], description: 'What it may do.' }),
-    expiresAt: t.expose('expiresAt', {
-      type: 'DateTime',
-      nullable: true,
-      description: 'When it stops working; null: never.',
-    }),
-    lastUsedAt: t.expose('lastUsedAt', {
-      type: 'DateTime',
-      nullable: true,
-      description: 'When it was last used, to the minute; null: not yet.',
-    }),
-    createdAt: t.expose('createdAt', { type: 'DateTime', description: 'When it was made.' }),
-  }),
-});
-
-/** Keys are few and have no index by id: their pages are looked through. */
-async function findApiKey(id: string, { viewer, store }: Context): Promise<ApiKey | null> {
-  const limit = 100;
-  for (let after: string | null = null; ; ) {
-    const keys: ApiKey[] = await store.apiKeys(viewer.account.id, {
-      limit,
-      after,
-      before: null,
-      inverted: false,
-    });
-    const found = keys.find((key) => key.id === id);
-    if (found || keys.length < limit) return found ?? null;
-    after = keys.at(-1)!.id;
-  }
-}
 
 const ViewerRef = builder.objectRef<Context['viewer']>('Viewer').implement({
   description: 'Who is asking.',
@@ -105,6 +63,7 @@ const ViewerRef = builder.objectRef<Context['viewer']>('Viewer').implement({
       description: 'What this caller may do.',
       resolve: (viewer) => [...viewer.scopes],
     }),
+    limits: t.field(viewerLimits),
   }),
 });
 
@@ -128,6 +87,10 @@ const UpdateAccountInput = builder.inputType('UpdateAccountInput', {
       type: WebhookFormatEnum,
       description: 'How calls to the default URL are written.',
     }),
+    limits: t.field({
+      type: AccountLimitsInput,
+      description: 'Limits the account sets for itself, on top of those of the server.',
+    }),
   }),
 });
 
@@ -147,7 +110,7 @@ const UpdateAccountPayload = payloadType<{ account: Account }>(
 builder.mutationField('updateAccount', (t) =>
   t.field({
     type: UpdateAccountPayload,
-    description: 'Changes the default webhook of the account. Needs the scope ADMIN.',
+    description: 'Changes the default webhook of the account and its limits. Needs the scope ADMIN.',
     authScopes: { scope: 'ADMIN' },
     args: {
       input: t.arg({ type: UpdateAccountInput, required: true, description: 'What to change.' }),
@@ -155,10 +118,15 @@ builder.mutationField('updateAccount', (t) =>
     resolve: (_root, { input }, { engine, viewer }) =>
       attempt(async () => {
         const { defaultWebhookUrl } = input;
-        const patch: { defaultWebhookUrl?: string | null; defaultWebhookFormat?: WebhookFormat } = {
+        const patch: {
+          defaultWebhookUrl?: string | null;
+          defaultWebhookFormat?: WebhookFormat;
+          limits?: Partial<Limits>;
+        } = {
           ...given({ defaultWebhookFormat: input.defaultWebhookFormat }),
           // Null removes the URL, so it is not the same as leaving it out.
           ...(defaultWebhookUrl === undefined ? {} : { defaultWebhookUrl }),
+          ...(input.limits && { limits: input.limits as Partial<Limits> }),
         };
         return { account: await engine.updateAccount(viewer.account.id, patch) };
       }),

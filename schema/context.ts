@@ -4,6 +4,7 @@ import type { Delivery } from '../src/delivery.js';
 import type { Engine } from '../src/engine/engine.js';
 import type { LoggedEvent } from '../src/event.js';
 import type { Job } from '../src/job.js';
+import type { Quotas } from '../src/limits.js';
 import type { Store } from '../src/store.js';
 import type { Webhook } from '../src/webhook.js';
 
@@ -29,6 +30,7 @@ export interface Context {
   viewer: Viewer;
   engine: Engine;
   store: Store;
+  quotas: Quotas;
   loaders: Loaders;
   requestId: string;
   /** Of a request for server-sent events that resumes; null elsewhere. */

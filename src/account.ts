@@ -1,3 +1,4 @@
+import type { KeyLimits, Limits } from './limits.js';
 import type { WebhookFormat } from './webhook.js';
 
 /** Everything belongs to an account: no query, link, number or error shows another account's. */
@@ -7,8 +8,11 @@ export interface Account {
   /** Called for terminal events of jobs that name no URL of their own. */
   defaultWebhookUrl: string | null;
   defaultWebhookFormat: WebhookFormat;
+  /** Those it has set for itself: they cannot widen the server's. */
+  limits: Limits;
   createdAt: number;
 }
+
 /** What a key may do. ADMIN covers keys and the account itself; it does not imply the others. */
 export const scopes = ['READ', 'SUBMIT', 'WORK', 'WEBHOOKS', 'ADMIN'] as const;
 export type Scope = (typeof scopes)[number];
@@ -20,7 +24,12 @@ export interface ApiKey {
   /** The first characters of the key, to recognise it by. */
   prefix: string;
   scopes: Scope[];
+  /** Its own; those of the account count as well. */
+  limits: KeyLimits;
   expiresAt: number | null;
+  /** From when it is refused. The record stays. */
+  revokedAt: number | null;
+  /** To the minute. */
   lastUsedAt: number | null;
   createdAt: number;
 }

@@ -2,7 +2,7 @@ import { randomBytes } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { hostname } from 'node:os';
 import { createSchema } from '../schema/schema.js';
-import { type ApiKey, DEFAULT_ACCOUNT_NAME, type Scope } from './account.js';
+import { type ApiKey, DEFAULT_ACCOUNT_NAME } from './account.js';
 import type { Bus } from './bus.js';
 import { type Clock, systemClock } from './clock.js';
 import { type Config, ConfigError } from './config.js';
@@ -10,8 +10,9 @@ import { createDispatcher } from './deliver/dispatcher.js';
 import { createSender } from './deliver/sender.js';
 import { createDestinationPolicy } from './destination.js';
 import { encodeHkube } from './dialects/hkube/format.js';
-import { createApiKey, createEngine } from './engine/create-engine.js';
-import type { Engine } from './engine/engine.js';
+import { createApiKey } from './engine/api-keys.js';
+import { createEngine } from './engine/create-engine.js';
+import type { ApiKeyInput, Engine } from './engine/engine.js';
 import { createExpander } from './engine/expander.js';
 import { createLeases } from './engine/leases.js';
 import type { Parts } from './engine/parts.js';
@@ -22,6 +23,7 @@ import { encodeStandard } from './formats/standard.js';
 import { createHttpServer, type HttpServer } from './http/server.js';
 import { readTrusted, type TrustedDocuments } from './http/trusted.js';
 import { type Ids, systemIds } from './id.js';
+import type { Limits } from './limits.js';
 import type { Log } from './log.js';
 import { memoryBus } from './memory/bus.js';
 import { createCaller } from './outbound/caller.js';
@@ -92,6 +94,7 @@ async function compose(
   await refuseOpenAddress(store, config.host);
 
   const bus = memoryBus((error) => log.error({ err: error }, 'a listener of the bus failed'));
+  const limits = limitsIn(config);
   const policy = createDestinationPolicy(config.webhookAllowCidrs);
   const caller = createCaller({ policy });
   closers.push(() => caller.close());
@@ -108,6 +111,7 @@ async function compose(
     ids,
     log,
     policy,
+    limits,
     algorithms,
     formats: new Set(encoders.keys()),
     openBatch,
@@ -156,6 +160,7 @@ async function compose(
     introspection: config.introspection,
     trusted,
     trustedOnly: config.trustedOnly,
+    limits,
     ready: async () => {
       const stopped = Object.entries(loops).flatMap(([name, loop]) =>
         loop.alive() ? [] : [`the ${name} has stopped`],
@@ -182,17 +187,36 @@ async function compose(
   return { url, store, engine, bus, defaultAccountId: account.id, close: once(() => closeAll(closers)) };
 }
 
-/** Makes an API key without a server, or beside one: for the command line. */
-export async function createKey(
-  config: Config,
-  { account: name, ...input }: { account: string; name: string; scopes: Scope[]; expiresAt: number | null },
-): Promise<{ apiKey: ApiKey; key: string }> {
+/** The API keys of a data folder, for the command line. */
+export interface Keys {
+  /** An account that is not there is made. */
+  create(account: string, input: ApiKeyInput): Promise<{ apiKey: ApiKey; key: string }>;
+  /** Oldest first; null where there is no such account. */
+  list(account: string): Promise<ApiKey[] | null>;
+  /** Null where there is no such key. A server beside hears of it at the key's next request. */
+  revoke(id: string): Promise<ApiKey | null>;
+}
+
+/** Opens the store without a server, or beside one, for as long as `run` takes. */
+export async function withKeys<T>(config: Config, run: (keys: Keys) => Promise<T>): Promise<T> {
   const clock = systemClock;
   const ids = systemIds(clock);
   const store = openSqliteStore({ folder: config.dataDir, clock, ids, own: false });
   try {
-    const account = await store.ensureAccount(name, generateSecret(ids.bytes(32)), clock.now());
-    return await createApiKey(store, ids, clock, account.id, input);
+    return await run({
+      async create(name, input) {
+        const account = await store.ensureAccount(name, generateSecret(ids.bytes(32)), clock.now());
+        return createApiKey({ store, ids, clock }, account.id, input);
+      },
+      async list(name) {
+        const account = await store.accountByName(name);
+        return account && allKeys(store, account.id);
+      },
+      async revoke(id) {
+        const owner = await store.apiKeyOwner(id);
+        return owner === null ? null : store.revokeApiKey(owner, id, clock.now());
+      },
+    });
   } finally {
     await store.close();
   }
@@ -212,6 +236,28 @@ function trustedOf({ trustedDocuments: path, trustedOnly }: Config): TrustedDocu
     const lines = messageOf(error).split('\n');
     throw new ConfigError(lines.map((line) => `CARILLON_TRUSTED_DOCUMENTS ${path}: ${line}`).join('\n'));
   }
+}
+
+async function allKeys(store: Store, accountId: string): Promise<ApiKey[]> {
+  const limit = 100;
+  const keys: ApiKey[] = [];
+  for (;;) {
+    const after = keys.at(-1)?.id ?? null;
+    const page = await store.apiKeys(accountId, { limit, after, before: null, inverted: false });
+    keys.push(...page);
+    if (page.length < limit) return keys;
+  }
+}
+
+/** What every account may use. */
+function limitsIn(config: Config): Limits {
+  const megabytes = config.accountStoredMb;
+  return {
+    requestsPerSecond: config.accountRequestsPerSecond,
+    sockets: config.accountSockets,
+    runningJobs: config.accountRunningJobs,
+    storedBytes: megabytes && megabytes * 1024 * 1024,
+  };
 }
 
 /** Without keys everybody is the owner: then only this machine may ask. */

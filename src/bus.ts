@@ -16,7 +16,9 @@ export type BusMessage =
   /** Leases that ended because their job did: the code under them must stop. */
   | { kind: 'revoked'; tokens: string[] }
   /** A webhook was called. */
-  | { kind: 'attempt'; accountId: string; webhookId: string | null; deliveryId: string; number: number };
+  | { kind: 'attempt'; accountId: string; webhookId: string | null; deliveryId: string; number: number }
+  /** An API key was revoked: what was opened with it must close. */
+  | { kind: 'key'; accountId: string; keyId: string };
 
 export type BusKind = BusMessage['kind'];
 

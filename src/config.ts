@@ -30,6 +30,8 @@ const whole = (min: number, max: number) =>
     .transform(Number)
     .refine((value) => value >= min && value <= max, `must be a whole number from ${min} to ${max}`);
 const flag = z.enum(['true', 'false']).transform((value) => value === 'true');
+/** 0 is none, and reads as null. */
+const limit = (max: number) => whole(0, max).transform((value) => value || null);
 const list = z.string().transform((value) =>
   value
     .split(',')
@@ -137,6 +139,30 @@ export const settings = {
     'false',
     'Whether documents that are not in the manifest are refused; true or false.',
     flag,
+  ),
+  accountRequestsPerSecond: setting(
+    'CARILLON_ACCOUNT_REQUESTS_PER_SECOND',
+    '0',
+    'Requests of one account a second, on average; ten times as many may come at once. 0: no limit.',
+    limit(1_000_000),
+  ),
+  accountSockets: setting(
+    'CARILLON_ACCOUNT_SOCKETS',
+    '1000',
+    'WebSockets and event streams of one account that are open at once. 0: no limit.',
+    limit(1_000_000),
+  ),
+  accountRunningJobs: setting(
+    'CARILLON_ACCOUNT_RUNNING_JOBS',
+    '0',
+    'Jobs of one account that have not ended. 0: no limit.',
+    limit(1_000_000_000),
+  ),
+  accountStoredMb: setting(
+    'CARILLON_ACCOUNT_STORED_MB',
+    '0',
+    'Inputs, results, events and webhook bodies kept of one account, in MiB. 0: no limit.',
+    limit(1_000_000_000),
   ),
   shutdownMs: setting(
     'CARILLON_SHUTDOWN_MS',

@@ -9,6 +9,7 @@ import type {
 import type { EventType, LoggedEvent, Verbosity } from './event.js';
 import type { Job, JobNode, JobStatus } from './job.js';
 import type { LeasedTask } from './lease.js';
+import type { KeyLimits, Limits, NoRoom } from './limits.js';
 import type { InputSource, Reference } from './reference.js';
 import type { ResultItem, ResultList } from './result.js';
 import type { Change, JobState, NewJob, Outcome } from './state.js';
@@ -20,7 +21,7 @@ import type { HttpHeader, Webhook, WebhookFormat } from './webhook.js';
  * be called concurrently, and a rejected promise means that nothing of it was written. Ids are the public ones;
  * what belongs to another account is answered like what never existed.
  */
-export interface Store extends Jobs, Tasks, Feed, Webhooks, Deliveries, Accounts {
+export interface Store extends Jobs, Tasks, Feed, Webhooks, Deliveries, Accounts, ApiKeys {
   /** Whether the database answers. */
   ping(): Promise<boolean>;
   close(): Promise<void>;
@@ -71,11 +72,16 @@ export interface Submission {
   job: NewJob;
   targets: JobTarget[];
   idempotency: IdempotencyKey | null;
+  /** What every account may use; the account's own limits count as well. */
+  limits: Limits;
   at: number;
 }
 
 /** The submitted job, or the one that an earlier submission with the same key made. */
-export type Submitted = { jobId: string; replayed: boolean; committed: Committed } | { conflict: true };
+export type Submitted =
+  | { jobId: string; replayed: boolean; committed: Committed }
+  | { conflict: true }
+  | { noRoom: NoRoom };
 
 export interface JobFilter {
   statuses?: JobStatus[];
@@ -104,7 +110,10 @@ export interface JobOutcomes {
 }
 
 export interface Jobs {
-  /** Writes the job, its nodes, first tasks, targets, first event and deliveries. */
+  /**
+   * Writes the job, its nodes, first tasks, targets, first event and deliveries. Refused where a limit on running
+   * jobs or stored bytes leaves no room; what a job writes afterwards is always taken.
+   */
   submit(submission: Submission): Promise<Submitted>;
   /** The job an idempotency key stands for; `conflict` where it was given with another body. */
   findIdempotent(
@@ -355,33 +364,45 @@ export interface Deliveries {
 
 // ── Accounts ────────────────────────────────────────────────────────────────────────────────────────
 
-export interface NewApiKey {
-  name: string;
-  prefix: string;
-  hash: string;
-  scopes: Scope[];
-  expiresAt: number | null;
-  at: number;
+export interface AccountPatch {
+  defaultWebhookUrl?: string | null;
+  defaultWebhookUrlKey?: string | null;
+  defaultWebhookFormat?: WebhookFormat;
+  /** Those that are given; null removes one. */
+  limits?: Partial<Limits>;
 }
 
 export interface Accounts {
   /** The account of that name, made with a signing secret of its own if there is none. */
   ensureAccount(name: string, secret: string, at: number): Promise<Account>;
   account(id: string): Promise<Account | null>;
-  updateAccount(
-    id: string,
-    patch: {
-      defaultWebhookUrl?: string | null;
-      defaultWebhookUrlKey?: string | null;
-      defaultWebhookFormat?: WebhookFormat;
-    },
-    at: number,
-  ): Promise<Account | null>;
+  accountByName(name: string): Promise<Account | null>;
+  updateAccount(id: string, patch: AccountPatch, at: number): Promise<Account | null>;
   rotateAccountSecret(id: string, secret: string): Promise<boolean>;
+  /** How much the account uses of what the store counts; of an unknown one nothing. */
+  usage(id: string): Promise<Pick<Record<keyof Limits, number>, 'runningJobs' | 'storedBytes'>>;
+}
+
+export interface NewApiKey {
+  name: string;
+  prefix: string;
+  hash: string;
+  scopes: Scope[];
+  limits: KeyLimits;
+  expiresAt: number | null;
+  at: number;
+}
+
+export interface ApiKeys {
   createApiKey(accountId: string, key: NewApiKey): Promise<ApiKey>;
-  /** The key with this hash, unless it has expired; notes its use, at most once a minute. */
+  /** The key is refused from now on, and its record stays. Null for an unknown one; again: nothing changes. */
+  revokeApiKey(accountId: string, id: string, at: number): Promise<ApiKey | null>;
+  /** The key with this hash, unless it has expired or was revoked. Its use is noted some time later, once a minute. */
   apiKeyByHash(hash: string, at: number): Promise<ApiKey | null>;
-  /** Whether this installation has any key, expired ones included: without one, no key is asked for. */
+  /** Whether this installation has any key, expired and revoked ones included: without one, no key is asked for. */
   hasApiKeys(): Promise<boolean>;
+  apiKey(accountId: string, id: string): Promise<ApiKey | null>;
+  /** The account of a key: for the operator, who stands outside of accounts. */
+  apiKeyOwner(id: string): Promise<string | null>;
   apiKeys(accountId: string, page: Page): Promise<ApiKey[]>;
 }

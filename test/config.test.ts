@@ -30,6 +30,21 @@ describe('the configuration', () => {
     expect(config.publicUrl).toBe('https://carillon.example.com');
   });
 
+  it('reads 0 as no limit, and limits only sockets unless told to', () => {
+    const limits = (env: Record<string, string>) => {
+      const config = readConfig(env);
+      const { accountRequestsPerSecond, accountSockets, accountRunningJobs, accountStoredMb } = config;
+      return [accountRequestsPerSecond, accountSockets, accountRunningJobs, accountStoredMb];
+    };
+    expect(limits({})).toEqual([null, 1_000, null, null]);
+    expect(limits({ CARILLON_ACCOUNT_SOCKETS: '0', CARILLON_ACCOUNT_STORED_MB: '5' })).toEqual([
+      null,
+      null,
+      null,
+      5,
+    ]);
+  });
+
   it.each([
     [{ PORT: 'http' }, 'PORT must be a whole number from 0 to 65535, got "http"'],
     [{ PORT: '-1' }, 'PORT must be a whole number from 0 to 65535, got "-1"'],

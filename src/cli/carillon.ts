@@ -20,6 +20,8 @@ const USAGE = `usage: carillon [command]
   serve      the server (also without a command); settings are environment variables, see docs/configuration.md
   demo       a pipeline, its live events and its signed webhooks, on this machine, and nothing left behind
   key create --account <name>   makes an API key
+  key list --account <name>     tells of an account's keys
+  key revoke <id>               ends a key
   receiver   a webhook receiver that prints and checks each call; --help tells its flags
 `;
 

@@ -1,11 +1,9 @@
-import { createHash } from 'node:crypto';
-import type { ApiKey, Scope } from '../account.js';
-import type { Clock } from '../clock.js';
 import { checkUrl } from '../destination.js';
-import { problem, shown } from '../errors.js';
-import type { Ids } from '../id.js';
+import { ProblemError, problem, shown } from '../errors.js';
 import type { Job } from '../job.js';
-import type { Store } from '../store.js';
+import { limitProblems } from '../limits.js';
+import type { AccountPatch } from '../store.js';
+import { createApiKey, revokeApiKey } from './api-keys.js';
 import type { Engine } from './engine.js';
 import { createFeedReader } from './feed-reader.js';
 import type { Parts } from './parts.js';
@@ -24,7 +22,7 @@ const MAX_REASON = 1_000;
 
 /** The use-cases over one set of parts. */
 export function createEngine(parts: Parts): Engine {
-  const { store, bus, clock, ids } = parts;
+  const { store, bus, clock } = parts;
   return {
     submit: (accountId, input) => submit(parts, accountId, input),
     cancelJob: (accountId, jobId, reason) => cancelJob(parts, accountId, jobId, reason),
@@ -56,14 +54,18 @@ export function createEngine(parts: Parts): Engine {
     },
 
     async updateAccount(accountId, input) {
-      const { defaultWebhookUrl: url, defaultWebhookFormat: format } = input;
+      const { defaultWebhookUrl: url, defaultWebhookFormat: format, limits } = input;
       if (format !== undefined && !parts.formats.has(format)) {
         throw problem('NOT_SUPPORTED', unsupportedFormat('defaultWebhookFormat', format, parts), [
           'defaultWebhookFormat',
         ]);
       }
-      const patch: Parameters<typeof store.updateAccount>[1] =
-        format === undefined ? {} : { defaultWebhookFormat: format };
+      const problems = limitProblems(limits ?? {}, ['limits']);
+      if (problems.length > 0) throw new ProblemError(problems);
+      const patch: AccountPatch = {
+        ...(format && { defaultWebhookFormat: format }),
+        ...(limits && { limits }),
+      };
       if (url === null) Object.assign(patch, { defaultWebhookUrl: null, defaultWebhookUrlKey: null });
       if (typeof url === 'string') {
         const verdict = checkUrl(url, parts.policy);
@@ -83,31 +85,14 @@ export function createEngine(parts: Parts): Engine {
       return secret;
     },
 
-    createApiKey: (accountId, input) => createApiKey(store, ids, clock, accountId, input),
+    createApiKey: (accountId, input) => createApiKey(parts, accountId, input),
+    revokeApiKey: (accountId, id) => revokeApiKey(parts, accountId, id),
 
     algorithms: () =>
       [...parts.algorithms.keys()].sort().map((name) => ({ name, kind: 'MODULE', queue: name })),
 
     feed: createFeedReader(parts),
   };
-}
-
-/** Makes a key; the store keeps only its hash. */
-export async function createApiKey(
-  store: Store,
-  ids: Ids,
-  clock: Clock,
-  accountId: string,
-  { name, scopes, expiresAt }: { name: string; scopes: Scope[]; expiresAt: number | null },
-): Promise<{ apiKey: ApiKey; key: string }> {
-  const key = ids.random('car');
-  const record = { name, prefix: key.slice(0, 10), hash: hashKey(key), scopes, expiresAt, at: clock.now() };
-  return { apiKey: await store.createApiKey(accountId, record), key };
-}
-
-/** What is stored of a key. It has 124 bits of its own, so a fast hash is enough. */
-export function hashKey(key: string): string {
-  return createHash('sha256').update(key).digest('hex');
 }
 
 async function cancelJob(parts: Parts, accountId: string, id: string, given: string | null): Promise<Job> {

@@ -2,6 +2,7 @@ import type { Account, ApiKey, Scope } from '../account.js';
 import type { Delivery, DeliveryAttempt } from '../delivery.js';
 import type { EventType, LoggedEvent } from '../event.js';
 import type { Job } from '../job.js';
+import type { KeyLimits, Limits } from '../limits.js';
 import type { EventFilter } from '../store.js';
 import type { HttpHeader, Webhook, WebhookFormat } from '../webhook.js';
 import type { AttemptView } from './attempt-source.js';
@@ -33,16 +34,20 @@ export interface Engine {
   pingWebhook(accountId: string, id: string): Promise<DeliveryAttempt>;
   resendDelivery(accountId: string, deliveryId: string): Promise<Delivery>;
 
+  /** Limits are those the account sets for itself, on top of the server's; null removes one. */
   updateAccount(
     accountId: string,
-    input: { defaultWebhookUrl?: string | null; defaultWebhookFormat?: WebhookFormat },
+    input: {
+      defaultWebhookUrl?: string | null;
+      defaultWebhookFormat?: WebhookFormat;
+      limits?: Partial<Limits>;
+    },
   ): Promise<Account>;
   rotateAccountWebhookSecret(accountId: string): Promise<string>;
   /** The key itself is returned here and never again. */
-  createApiKey(
-    accountId: string,
-    input: { name: string; scopes: Scope[]; expiresAt: number | null },
-  ): Promise<{ apiKey: ApiKey; key: string }>;
+  createApiKey(accountId: string, input: ApiKeyInput): Promise<{ apiKey: ApiKey; key: string }>;
+  /** The key is refused from now on. Revoking it again answers the same. */
+  revokeApiKey(accountId: string, id: string): Promise<ApiKey>;
 
   /** Names of the algorithms that can be run now, sorted. */
   algorithms(): AlgorithmInfo[];
@@ -55,6 +60,15 @@ export interface SubmitInput {
   descriptor: unknown;
   received: unknown;
   idempotencyKey: string | null;
+}
+
+export interface ApiKeyInput {
+  name: string;
+  scopes: Scope[];
+  /** Null: never. */
+  expiresAt: number | null;
+  /** Its own; not given: none. */
+  limits?: KeyLimits;
 }
 
 export interface WebhookInput {

@@ -3,6 +3,7 @@ import type { Bus } from '../bus.js';
 import type { Clock } from '../clock.js';
 import type { DestinationPolicy } from '../destination.js';
 import type { Ids } from '../id.js';
+import type { Limits } from '../limits.js';
 import type { Log } from '../log.js';
 import type { AttemptRecord, DueDelivery, Store } from '../store.js';
 import type { WebhookFormat } from '../webhook.js';
@@ -15,6 +16,8 @@ export interface Parts {
   ids: Ids;
   log: Log;
   policy: DestinationPolicy;
+  /** What every account may use. */
+  limits: Limits;
   /** Module algorithms by name, with where they lie. */
   algorithms: ReadonlyMap<string, string>;
   /** Formats that have an encoder. */

@@ -4,6 +4,7 @@ import { checkUrl } from '../destination.js';
 import { type Problem, ProblemError, problem, shown } from '../errors.js';
 import { type Graph, graphOf } from '../graph.js';
 import type { Job } from '../job.js';
+import { limitReached } from '../limits.js';
 import type { IdempotencyKey, JobTarget } from '../store.js';
 import type { SubmitInput } from './engine.js';
 import { newJob } from './new-job.js';
@@ -24,7 +25,9 @@ export async function submit(parts: Parts, accountId: string, input: SubmitInput
   const targets = targetsOf(parts, descriptor, prefix);
   const at = parts.clock.now();
   const job = newJob(parts.ids.uuid(), descriptor, graph, at);
-  const submitted = await parts.store.submit({ accountId, job, targets, idempotency, at });
+  const { limits } = parts;
+  const submitted = await parts.store.submit({ accountId, job, targets, idempotency, limits, at });
+  if ('noRoom' in submitted) throw limitReached(submitted.noRoom);
   if ('committed' in submitted) publish(parts.bus, submitted.committed);
   return answer(parts, accountId, submitted, idempotency);
 }

@@ -1,7 +1,7 @@
 import type { Viewer } from '../../schema/context.js';
 import { scopes } from '../account.js';
 import type { Clock } from '../clock.js';
-import { hashKey } from '../engine/create-engine.js';
+import { hashKey } from '../engine/api-keys.js';
 import type { Store } from '../store.js';
 import type { Refusal } from './refusal.js';
 

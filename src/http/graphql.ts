@@ -4,6 +4,7 @@ import { apiError } from '../../schema/api-error.js';
 import { type Context, createContext, type Viewer } from '../../schema/context.js';
 import type { Clock } from '../clock.js';
 import type { Engine } from '../engine/engine.js';
+import type { Quotas } from '../limits.js';
 import type { Log } from '../log.js';
 import type { Store } from '../store.js';
 import { MAX_MISTAKES, type Openness, parseDocument, validateDocument } from './document.js';
@@ -17,6 +18,7 @@ export interface GraphqlOptions extends DocumentOptions {
   schema: GraphQLSchema;
   engine: Engine;
   store: Store;
+  quotas: Quotas;
   clock: Clock;
   log: Log;
   /** Whether clients may read the schema, and are helped with its names; true where not given. */
@@ -47,6 +49,7 @@ export function createGraphql({
   schema,
   engine,
   store,
+  quotas,
   clock,
   log,
   introspection = true,
@@ -58,7 +61,7 @@ export function createGraphql({
     schema,
     graphqlEndpoint: '/graphql',
     context: ({ viewer, requestId, lastEventId = null }) => ({
-      ...createContext({ viewer, requestId, lastEventId, engine, store, now: () => clock.now() }),
+      ...createContext({ viewer, requestId, lastEventId, engine, store, quotas, now: () => clock.now() }),
     }),
     plugins: [
       useGraphqlJs({ introspection }, bounds),

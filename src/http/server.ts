@@ -6,6 +6,7 @@ import { createContext } from '../../schema/context.js';
 import { createSchema } from '../../schema/schema.js';
 import type { Clock } from '../clock.js';
 import type { Engine } from '../engine/engine.js';
+import { type Limits, NO_LIMITS } from '../limits.js';
 import type { Log } from '../log.js';
 import type { Store } from '../store.js';
 import { createAuth, UNAUTHENTICATED } from './auth.js';
@@ -22,6 +23,7 @@ import { createMetrics, type Metrics } from './metrics.js';
 import { createOperations, type OperationParams } from './operations.js';
 import { Backlog } from './outlet.js';
 import { bodyParams, queryParams } from './params.js';
+import { createQuotas } from './quota.js';
 import { type Refusal, safeHeaders, sendRefusal } from './refusal.js';
 import { respond } from './respond.js';
 import { createRoutes, GRAPHQL_PATH, routeListener } from './routes.js';
@@ -42,6 +44,8 @@ export interface HttpServerOptions {
   defaultAccountId: string;
   /** Origins of web applications that may call. */
   allowedOrigins: readonly string[];
+  /** What every account may use; where not given, as much as it likes. */
+  limits?: Limits;
   /** Largest request body, and WebSocket message, in bytes; 2 MiB where not given. */
   maxBodyBytes?: number;
   /** Whether clients may read the schema, and are helped with its names; true where not given. */
@@ -75,7 +79,8 @@ const METHODS = 'GET, HEAD, POST, OPTIONS';
 export function createHttpServer(options: HttpServerOptions): HttpServer {
   const { engine, store, clock, log, allowedOrigins, maxBodyBytes = MAX_BODY_BYTES } = options;
   const auth = createAuth(options);
-  const graphql = createGraphql({ ...options, schema: createSchema() });
+  const quotas = createQuotas({ clock, limits: options.limits ?? NO_LIMITS });
+  const graphql = createGraphql({ ...options, quotas, schema: createSchema() });
   let draining = false;
   const masking = createMasking(log);
   const operations = createOperations(graphql, masking);
@@ -87,11 +92,11 @@ export function createHttpServer(options: HttpServerOptions): HttpServer {
     ...masking,
     clock,
     contextFor: (viewer, requestId) =>
-      createContext({ viewer, requestId, lastEventId: null, engine, store, now: () => clock.now() }),
+      createContext({ viewer, requestId, lastEventId: null, engine, store, quotas, now: () => clock.now() }),
     observeLag: metrics.observeLag,
   });
   const backlog = new Backlog();
-  const live = { operations, hub, masking, connections, backlog, auth, clock, log };
+  const live = { operations, hub, masking, connections, backlog, auth, quotas, clock, log };
   const websockets = createWebsockets({
     ...live,
     maxMessageBytes: maxBodyBytes,
@@ -143,6 +148,8 @@ export function createHttpServer(options: HttpServerOptions): HttpServer {
     const viewer = await auth.viewerOf(headers.authorization);
     if (!viewer) return UNAUTHENTICATED;
     facts.account = viewer.account.id;
+    const tooMany = quotas.take(viewer);
+    if (tooMany) return tooMany;
     const wrongType = method === 'POST' ? typeRefusal(request) : null;
     if (wrongType) return wrongType;
     if (method === 'POST' && continues(request)) response.writeContinue();
@@ -260,6 +267,7 @@ export function createHttpServer(options: HttpServerOptions): HttpServer {
         });
         // Half of the time for clients to go, the other half for what they still run.
         void connections.goAway(deadlineMs / 2);
+        quotas.close();
         server.closeIdleConnections();
       }),
   };

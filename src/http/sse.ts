@@ -8,6 +8,7 @@ import type { Hub } from './hub.js';
 import type { LiveConnections } from './live-connections.js';
 import type { OperationParams, Operations } from './operations.js';
 import { type Backlog, Outlet } from './outlet.js';
+import type { HttpQuotas } from './quota.js';
 import { sendRefusal } from './refusal.js';
 
 export interface SseOptions {
@@ -15,6 +16,7 @@ export interface SseOptions {
   hub: Hub;
   connections: LiveConnections;
   backlog: Backlog;
+  quotas: HttpQuotas;
   clock: Clock;
 }
 
@@ -34,7 +36,7 @@ const takesJson = (accept = '') => /application\/(graphql-response\+json|graphql
  * ends the stream. Events that can be resumed from carry their cursor as `id`. False: the answer is not a stream.
  */
 export async function serveStream(options: SseOptions, asked: SseRequest): Promise<boolean> {
-  const { operations } = options;
+  const { operations, quotas } = options;
   const { request, response, params, viewer, requestId } = asked;
   const lastEventId = request.headers['last-event-id'];
   const prepared = await operations.prepare(params, {
@@ -58,6 +60,15 @@ export async function serveStream(options: SseOptions, asked: SseRequest): Promi
       headers: { allow: 'POST' },
     });
     return true;
+  }
+  if (subscribes) {
+    if (response.destroyed) return true;
+    const opened = quotas.openSocket(viewer);
+    if (typeof opened === 'object') {
+      sendRefusal(response, opened);
+      return true;
+    }
+    response.once('close', opened);
   }
   writeHead(response);
   if (subscribes) await follow(options, asked, prepared.args);

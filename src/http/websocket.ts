@@ -18,6 +18,7 @@ import { OperationIds } from './operation-ids.js';
 import type { Operations } from './operations.js';
 import { type Backlog, Outlet } from './outlet.js';
 import { parked } from './parked.js';
+import type { HttpQuotas } from './quota.js';
 
 const MAX_OPERATIONS = 100;
 /** A socket with more than this on its way to the client is not read from. */
@@ -30,6 +31,7 @@ export interface WebsocketOptions {
   connections: LiveConnections;
   backlog: Backlog;
   auth: Auth;
+  quotas: HttpQuotas;
   clock: Clock;
   log: Log;
   maxMessageBytes: number;
@@ -126,7 +128,7 @@ export function createWebsockets(options: WebsocketOptions): Websockets {
 }
 
 function protocolOptions(options: WebsocketOptions): ServerOptions<Record<string, unknown>, Extra> {
-  const { operations, hub, masking, auth } = options;
+  const { operations, hub, masking, auth, quotas } = options;
   return {
     onConnect: async ({ connectionParams, extra }) => {
       const given = connectionParams?.['authorization'] ?? connectionParams?.['Authorization'];
@@ -134,7 +136,7 @@ function protocolOptions(options: WebsocketOptions): ServerOptions<Record<string
       const viewer = await auth.viewerOf(credentials);
       if (viewer) {
         extra.connection.admit(credentials, viewer);
-        return true;
+        return hold(extra.socket, quotas.openSocket(viewer));
       }
       // False alone would close with 4403, which says that the key is good but may not.
       extra.socket.close(4401, 'Unauthorized');
@@ -147,7 +149,7 @@ function protocolOptions(options: WebsocketOptions): ServerOptions<Record<string
         extra.socket.close(4401, 'Unauthorized');
         return [apiError('UNAUTHENTICATED', 'the API key of this socket is not valid any more')];
       }
-      const refused = refusal(options, extra.ids.isOver(id));
+      const refused = refusal(options, viewer, extra.ids.isOver(id));
       return refused ? [refused] : prepare(options, extra, viewer, payload);
     },
     execute: (args) => operations.execute(args),
@@ -181,8 +183,25 @@ function protocolOptions(options: WebsocketOptions): ServerOptions<Record<string
   };
 }
 
-function refusal({ draining }: WebsocketOptions, isOver: boolean): GraphQLError | null {
+/** Keeps the count of a socket for as long as it is open; false where it is one too many. */
+function hold(socket: WebSocket, opened: ReturnType<HttpQuotas['openSocket']>): boolean {
+  if (typeof opened === 'object') {
+    socket.close(4429, 'Too many sockets');
+    return false;
+  }
+  if (socket.readyState === socket.CLOSED) opened();
+  else socket.once('close', opened);
+  return true;
+}
+
+function refusal(
+  { quotas, draining }: WebsocketOptions,
+  viewer: Viewer,
+  isOver: boolean,
+): GraphQLError | null {
   if (draining()) return apiError('UNAVAILABLE', 'the server is going down: connect again');
+  const tooMany = quotas.take(viewer);
+  if (tooMany) return apiError('LIMIT_REACHED', tooMany.message, { retryAfterMs: tooMany.retryAfterMs });
   if (!isOver) return null;
   return apiError(
     'LIMIT_REACHED',

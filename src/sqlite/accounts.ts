@@ -1,14 +1,11 @@
-import { and, asc, eq, gt, isNull, lt, or, sql } from 'drizzle-orm';
-import type { Account, ApiKey, Scope } from '../account.js';
+import { and, eq, isNull } from 'drizzle-orm';
+import type { Account } from '../account.js';
 import type { Ids } from '../id.js';
-import type { Accounts, NewApiKey, Page } from '../store.js';
+import type { AccountPatch, Accounts } from '../store.js';
 import { DEFAULT_TIMEOUT_MS, type WebhookFormat } from '../webhook.js';
 import type { Handle } from './database.js';
 import type { GroupCommit } from './group-commit.js';
-import { accounts, apiKeys, targets } from './tables.js';
-
-// A use is noted at most this often: a busy key must not write on every request.
-const USE_NOTED_EVERY_MS = 60_000;
+import { accounts, targets } from './tables.js';
 
 export function accountKey(db: Handle, id: string): number | null {
   const row = db.prepare('select key from accounts where id = ?').get(id) as { key: number } | undefined;
@@ -32,10 +29,15 @@ export function accountsOf(db: Handle, commits: GroupCommit, ids: Ids): Accounts
         return accountOf(db.drizzle.select().from(accounts).where(eq(accounts.name, name)).get()!);
       }),
     account: async (id) => byId(id),
+    async accountByName(name) {
+      const row = db.drizzle.select().from(accounts).where(eq(accounts.name, name)).get();
+      return row ? accountOf(row) : null;
+    },
     updateAccount: (id, patch, at) =>
       commits.run(() => {
-        if (Object.keys(patch).length > 0)
-          db.drizzle.update(accounts).set(patch).where(eq(accounts.id, id)).run();
+        const columns = columnsOf(patch);
+        if (Object.keys(columns).length > 0)
+          db.drizzle.update(accounts).set(columns).where(eq(accounts.id, id)).run();
         replaceDefaultTarget(db, id, at);
         return byId(id);
       }),
@@ -48,58 +50,30 @@ export function accountsOf(db: Handle, commits: GroupCommit, ids: Ids): Accounts
           .run();
         return changes > 0;
       }),
-    createApiKey: (accountId, key: NewApiKey) =>
-      commits.run(() => {
-        const { at, scopes, ...rest } = key;
-        const values = { ...rest, id: ids.random('key'), scopes: JSON.stringify(scopes), createdAt: at };
-        db.drizzle
-          .insert(apiKeys)
-          .values({ ...values, account: accountKey(db, accountId)! })
-          .run();
-        return { ...rest, id: values.id, accountId, scopes, lastUsedAt: null, createdAt: at };
-      }),
-    async apiKeyByHash(hash, at) {
+    async usage(id) {
+      const { runningJobs, storedBytes } = accounts;
       const row = db.drizzle
-        .select({ key: apiKeys, accountId: accounts.id })
-        .from(apiKeys)
-        .innerJoin(accounts, eq(accounts.key, apiKeys.account))
-        .where(and(eq(apiKeys.hash, hash), or(isNull(apiKeys.expiresAt), gt(apiKeys.expiresAt, at))))
+        .select({ runningJobs, storedBytes })
+        .from(accounts)
+        .where(eq(accounts.id, id))
         .get();
-      if (!row) return null;
-      const { lastUsedAt } = row.key;
-      if (lastUsedAt === null || lastUsedAt < at - USE_NOTED_EVERY_MS) {
-        await commits.run(() =>
-          db.drizzle.update(apiKeys).set({ lastUsedAt: at }).where(eq(apiKeys.hash, hash)).run(),
-        );
-      }
-      return apiKeyOf(row.key, row.accountId);
-    },
-    hasApiKeys: async () => db.prepare('select 1 from api_keys limit 1').get() !== undefined,
-    async apiKeys(accountId, page: Page) {
-      const account = accountKey(db, accountId) ?? 0;
-      // Another account's key is as good as none: its place would tell when it was made.
-      const keyOf = (id: string | null) => {
-        if (id === null) return null;
-        const own = and(eq(apiKeys.id, id), eq(apiKeys.account, account));
-        return db.drizzle.select({ key: apiKeys.key }).from(apiKeys).where(own).get()?.key ?? 0;
-      };
-      const [after, before] = [keyOf(page.after), keyOf(page.before)];
-      const rows = db.drizzle
-        .select()
-        .from(apiKeys)
-        .where(
-          and(
-            eq(apiKeys.account, account),
-            after === null ? undefined : gt(apiKeys.key, after),
-            before === null ? undefined : lt(apiKeys.key, before),
-          ),
-        )
-        .orderBy(page.inverted ? sql`${apiKeys.key} desc` : asc(apiKeys.key))
-        .limit(page.limit)
-        .all();
-      return rows.map((row) => apiKeyOf(row, accountId));
+      return row ?? { runningJobs: 0, storedBytes: 0 };
     },
   };
+}
+
+/** Only what is given: a key whose value is undefined is left alone by the builder. */
+function columnsOf({ limits, ...patch }: AccountPatch): Partial<typeof accounts.$inferInsert> {
+  if (!limits) return patch;
+  const { requestsPerSecond, sockets, runningJobs, storedBytes } = limits;
+  const columns = {
+    maxRequestsPerSecond: requestsPerSecond,
+    maxSockets: sockets,
+    maxRunningJobs: runningJobs,
+    maxStoredBytes: storedBytes,
+  };
+  const given = Object.entries(columns).filter(([, value]) => value !== undefined);
+  return { ...patch, ...Object.fromEntries(given) };
 }
 
 /** What is on its way to the old default URL still goes there; only new events take the new one. */
@@ -129,20 +103,12 @@ function accountOf(row: typeof accounts.$inferSelect): Account {
     name: row.name,
     defaultWebhookUrl: row.defaultWebhookUrl,
     defaultWebhookFormat: row.defaultWebhookFormat as WebhookFormat,
+    limits: {
+      requestsPerSecond: row.maxRequestsPerSecond,
+      sockets: row.maxSockets,
+      runningJobs: row.maxRunningJobs,
+      storedBytes: row.maxStoredBytes,
+    },
     createdAt: row.createdAt,
-  };
-}
-
-function apiKeyOf(row: typeof apiKeys.$inferSelect, accountId: string): ApiKey {
-  const { id, name, prefix, expiresAt, lastUsedAt, createdAt } = row;
-  return {
-    id,
-    accountId,
-    name,
-    prefix,
-    scopes: JSON.parse(row.scopes) as Scope[],
-    expiresAt,
-    lastUsedAt,
-    createdAt,
   };
 }

@@ -12,6 +12,7 @@ import {
   refreshUrl,
   releaseHold,
 } from './lanes.js';
+import { addUse, bytesOf } from './usage.js';
 
 /** The record of one call. */
 export function writeAttempt(db: Handle, delivery: DeliverySqlRow, record: AttemptRecord): void {
@@ -32,12 +33,20 @@ export function writeAttempt(db: Handle, delivery: DeliverySqlRow, record: Attem
     'update deliveries set attempts = ?, tries = tries + 1, body_bytes = ?, body_sha256 = ? where key = ?',
   ).run(record.number, record.bodyBytes, record.bodySha256, delivery.key);
   delivery.tries++;
-  if (record.body === null) db.prepare('delete from delivery_bodies where delivery = ?').run(delivery.key);
-  else {
+  keepBody(db, delivery, record.body);
+}
+
+/** Keeps the bytes last sent in place of those before; null: they are too many to keep. */
+function keepBody(db: Handle, delivery: DeliverySqlRow, body: string | null): void {
+  const before = db
+    .prepare('select octet_length(body) as bytes from delivery_bodies where delivery = ?')
+    .get(delivery.key) as { bytes: number } | undefined;
+  if (body !== null) {
     db.prepare(
       'insert into delivery_bodies (delivery, body) values (?, ?) on conflict (delivery) do update set body = excluded.body',
-    ).run(delivery.key, record.body);
-  }
+    ).run(delivery.key, body);
+  } else if (before) db.prepare('delete from delivery_bodies where delivery = ?').run(delivery.key);
+  addUse(db, delivery.account, bytesOf([body]) - (before?.bytes ?? 0));
 }
 
 /** What an attempt makes of its delivery, its lane, its URL and its webhook. */

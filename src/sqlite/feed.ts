@@ -4,6 +4,7 @@ import { isEnded, type JobStatus, jobId, parseJobId } from '../job.js';
 import type { EventFilter, EventPage, Feed } from '../store.js';
 import { accountKey } from './accounts.js';
 import type { Handle } from './database.js';
+import { bytesOf } from './usage.js';
 
 /** A page looks at this many rows for each event it may hold. */
 const LOOKED_AT = 10;
@@ -22,11 +23,12 @@ export function appendEvents(
   events: readonly NewEvent[],
 ): LoggedEvent[] {
   if (events.length === 0) return [];
+  const facts = events.map((event) => JSON.stringify(event.facts));
   const { head } = db
-    .prepare('update accounts set head = head + ? where key = ? returning head')
-    .get(events.length, account.key) as {
-    head: number;
-  };
+    .prepare(
+      'update accounts set head = head + ?, stored_bytes = stored_bytes + ? where key = ? returning head',
+    )
+    .get(events.length, bytesOf(facts), account.key) as { head: number };
   const insert = db.prepare(
     'insert into events (account, position, job, sequence, type, occurred_at, facts) values (?, ?, ?, ?, ?, ?, ?)',
   );
@@ -34,15 +36,7 @@ export function appendEvents(
   return events.map((event, index) => {
     const position = head - events.length + 1 + index;
     const sequence = job ? job.sequence + 1 + index : null;
-    insert.run(
-      account.key,
-      position,
-      job?.key ?? null,
-      sequence,
-      event.type,
-      event.occurredAt,
-      JSON.stringify(event.facts),
-    );
+    insert.run(account.key, position, job?.key ?? null, sequence, event.type, event.occurredAt, facts[index]);
     return { ...event, accountId: account.id, position, sequence, job: about };
   });
 }

@@ -15,6 +15,7 @@ import type { Handle } from './database.js';
 import type { JobSqlRow } from './jobs.js';
 import { insertJobTargets } from './lanes.js';
 import { markReady } from './ready.js';
+import { addUse, bytesOf } from './usage.js';
 
 export interface NodeSqlRow {
   job: number;
@@ -207,6 +208,11 @@ export function writeChange(db: Handle, { row, accountId, state }: Loaded, chang
   }
   for (const [node, added] of bytes) addBytes.run(added, row.key, node);
   insertTasks(db, row.key, state.nodes, change.newTasks, queues);
+  const written =
+    bytesOf(change.results.map((result) => result.json)) +
+    bytesOf(change.newTasks.map((task) => task.itemJson));
+  // An ended job accepts nothing, so it ends once.
+  addUse(db, row.account, written, Number(ended));
 
   if (ended) {
     db.prepare('delete from ready_jobs where job = ?').run(row.key);
@@ -256,15 +262,19 @@ export function insertItems(
   unit.committed.readyQueues.push(...queues);
 }
 
-/** Numbers the job and writes it with its nodes, inputs, targets and idempotency key. */
+/** Numbers the job and writes it with its nodes, inputs, targets and idempotency key: `bytes` of them in all. */
 export function insertJob(
   db: Handle,
   account: { key: number; id: string },
   { job, targets, idempotency, at }: Submission,
+  bytes: number,
 ): JobSqlRow {
   const { jobs: number } = db
-    .prepare('update accounts set jobs = jobs + 1 where key = ? returning jobs')
-    .get(account.key) as { jobs: number };
+    .prepare(
+      `update accounts set jobs = jobs + 1, running_jobs = running_jobs + 1, stored_bytes = stored_bytes + ?
+       where key = ? returning jobs`,
+    )
+    .get(bytes, account.key) as { jobs: number };
   const { runs } = db
     .prepare(
       `insert into pipeline_runs (account, name, runs) values (?, ?, 1)

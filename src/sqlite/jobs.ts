@@ -18,6 +18,7 @@ import { accountKey } from './accounts.js';
 import type { Committer, Unit } from './committer.js';
 import type { Handle } from './database.js';
 import { insertItems, insertJob, loadState, type NodeSqlRow, nodeOf, writeChange } from './job-state.js';
+import { bytesOfJob, noRoom } from './usage.js';
 
 export interface JobSqlRow {
   key: number;
@@ -108,7 +109,10 @@ export function jobsOf(db: Handle, committer: Committer): Jobs {
         if (typeof earlier === 'string') return { jobId: earlier, replayed: true, committed: unit.committed };
         if (earlier !== null) return earlier;
         const account = { key: accountKey(db, submission.accountId)!, id: submission.accountId };
-        const row = insertJob(db, account, submission);
+        const bytes = bytesOfJob(submission.job);
+        const full = noRoom(db, account, submission.limits, bytes);
+        if (full) return { noRoom: full };
+        const row = insertJob(db, account, submission, bytes);
         insertItems(db, row, submission.job.nodes, submission.job.newTasks, unit);
         unit.append(account, row, submission.job.events);
         if (submission.job.nodes.some((node) => node.batch && node.status === 'ACTIVE'))

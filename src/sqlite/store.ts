@@ -2,6 +2,7 @@ import type { Clock } from '../clock.js';
 import type { Ids } from '../id.js';
 import type { Store } from '../store.js';
 import { accountsOf } from './accounts.js';
+import { apiKeysOf } from './api-keys.js';
 import { committerOf } from './committer.js';
 import { lockFolder, openDatabase, tryLockFolder } from './database.js';
 import { deliveriesOf } from './deliveries.js';
@@ -38,6 +39,7 @@ export function openSqliteStore({ folder, clock, ids, own }: SqliteOptions): Sto
       ...webhooksOf(db, commits, ids, () => clock.now()),
       ...deliveriesOf(db, commits, committer, ids),
       ...accountsOf(db, commits, ids),
+      ...apiKeysOf(db, commits, ids),
       ping: async () => db.prepare('select 1').get() !== undefined,
       async close() {
         await commits.drain();

@@ -24,6 +24,14 @@ export const accounts = sqliteTable('accounts', {
   defaultWebhookUrlKey: text('default_webhook_url_key'),
   defaultWebhookFormat: text('default_webhook_format').notNull().default('STANDARD'),
   createdAt: integer('created_at').notNull(),
+  maxRequestsPerSecond: integer('max_requests_per_second'),
+  maxSockets: integer('max_sockets'),
+  maxRunningJobs: integer('max_running_jobs'),
+  maxStoredBytes: integer('max_stored_bytes'),
+  /** Jobs that have not ended. Written with them, so that a limit needs no counting. */
+  runningJobs: integer('running_jobs').notNull().default(0),
+  /** See stored.ts. */
+  storedBytes: integer('stored_bytes').notNull().default(0),
 });
 
 export const apiKeys = sqliteTable(
@@ -40,6 +48,9 @@ export const apiKeys = sqliteTable(
     expiresAt: integer('expires_at'),
     lastUsedAt: integer('last_used_at'),
     createdAt: integer('created_at').notNull(),
+    revokedAt: integer('revoked_at'),
+    maxRequestsPerSecond: integer('max_requests_per_second'),
+    maxSockets: integer('max_sockets'),
   },
   (t) => [index('api_keys_account').on(t.account, t.key)],
 );

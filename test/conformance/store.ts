@@ -7,6 +7,7 @@ import { graphOf } from '../../src/graph.js';
 import type { Ids } from '../../src/id.js';
 import { parseJobId } from '../../src/job.js';
 import type { LeasedTask } from '../../src/lease.js';
+import { type Limits, NO_LIMITS } from '../../src/limits.js';
 import type { Outcome } from '../../src/state.js';
 import type { AttemptRecord, DueDelivery, IdempotencyKey, JobTarget, Store } from '../../src/store.js';
 import { parseLeaseToken } from '../../src/task.js';
@@ -44,18 +45,31 @@ export function storeSuite(name: string, open: () => Promise<Opened>): void {
       descriptor: object,
       more: { targets?: JobTarget[]; idempotency?: IdempotencyKey; accountId?: string } = {},
     ) {
+      const submitted = await tryToSubmit(descriptor, more);
+      if (!('jobId' in submitted)) throw new Error(JSON.stringify(submitted));
+      return submitted;
+    }
+
+    async function tryToSubmit(
+      descriptor: object,
+      more: {
+        targets?: JobTarget[];
+        idempotency?: IdempotencyKey;
+        accountId?: string;
+        limits?: Partial<Limits>;
+      } = {},
+    ) {
       const parsed = parseDescriptor(descriptor);
       if ('problems' in parsed) throw new Error(JSON.stringify(parsed.problems));
       const { graph } = graphOf(parsed.descriptor);
-      const submitted = await store.submit({
+      return store.submit({
         accountId: more.accountId ?? account,
         job: newJob(opened.ids.uuid(), parsed.descriptor, graph, at()),
         targets: more.targets ?? [],
         idempotency: more.idempotency ?? null,
+        limits: { ...NO_LIMITS, ...more.limits },
         at: at(),
       });
-      if ('conflict' in submitted) throw new Error('conflict');
-      return submitted;
     }
 
     async function settle(
@@ -850,26 +864,182 @@ export function storeSuite(name: string, open: () => Promise<Opened>): void {
     });
 
     describe('accounts', () => {
-      it('finds a key by its hash until it expires, and notes its use', async () => {
-        expect(await store.hasApiKeys()).toBe(false);
-        await store.createApiKey(account, {
+      const NO_KEY_LIMITS = { requestsPerSecond: null, sockets: null };
+      const makeKey = (hash: string, more: object = {}) =>
+        store.createApiKey(account, {
           name: 'k',
           prefix: 'car_',
-          hash: 'h',
+          hash,
           scopes: ['READ'],
-          expiresAt: at() + MINUTE,
+          limits: NO_KEY_LIMITS,
+          expiresAt: null,
           at: at(),
+          ...more,
         });
+
+      it('finds a key by its hash until it expires', async () => {
+        expect(await store.hasApiKeys()).toBe(false);
+        const limits = { requestsPerSecond: 5, sockets: 2 };
+        const made = await makeKey('h', { expiresAt: at() + MINUTE, limits });
+        expect(made).toMatchObject({ accountId: account, scopes: ['READ'], limits, revokedAt: null });
         expect(await store.hasApiKeys()).toBe(true);
-        expect(await store.apiKeyByHash('h', at())).toMatchObject({ accountId: account, scopes: ['READ'] });
-        expect((await store.apiKeys(account, NO_PAGE))[0]!.lastUsedAt).toBe(at());
+        expect(await store.apiKeyByHash('h', at() + MINUTE - 1)).toEqual(made);
         expect(await store.apiKeyByHash('other', at())).toBeNull();
         expect(await store.apiKeyByHash('h', at() + MINUTE)).toBeNull();
+      });
+
+      it('notes the use of a key, once a minute', async () => {
+        const { id, lastUsedAt } = await makeKey('h');
+        expect(lastUsedAt).toBeNull();
+        // Nobody waits for the note, but what is written later comes after it.
+        const used = async (time: number) => {
+          await store.apiKeyByHash('h', time);
+          await store.ensureAccount('default', 'whsec_x', at());
+          return (await store.apiKey(account, id))!.lastUsedAt;
+        };
+        const start = at();
+        expect(await used(start)).toBe(start);
+        expect(await used(start + MINUTE)).toBe(start);
+        expect(await used(start + MINUTE + 1)).toBe(start + MINUTE + 1);
+      });
+
+      it('refuses a revoked key and keeps its record', async () => {
+        const { id } = await makeKey('h');
+        const other = (await store.ensureAccount('other', 'whsec_o', at())).id;
+        expect(await store.revokeApiKey(other, id, at())).toBeNull();
+        expect(await store.revokeApiKey(account, 'key_none', at())).toBeNull();
+        expect(await store.apiKeyByHash('h', at())).not.toBeNull();
+        const revoked = await store.revokeApiKey(account, id, at());
+        expect(revoked).toMatchObject({ id, revokedAt: at() });
+        expect(await store.apiKeyByHash('h', at())).toBeNull();
+        // A server never becomes open to everybody because its last key went.
+        expect(await store.hasApiKeys()).toBe(true);
+        expect(await store.apiKeys(account, NO_PAGE)).toEqual([await store.apiKey(account, id)]);
+        const first = at();
+        await opened.clock.advance(MINUTE);
+        expect(await store.revokeApiKey(account, id, at())).toMatchObject({ revokedAt: first });
+      });
+
+      it('finds a key by its id, in its own account only, and tells the operator whose it is', async () => {
+        const key = await makeKey('h');
+        const other = (await store.ensureAccount('other', 'whsec_o', at())).id;
+        expect(await store.apiKey(account, key.id)).toEqual(key);
+        expect(await store.apiKey(other, key.id)).toBeNull();
+        expect(await store.apiKeyOwner(key.id)).toBe(account);
+        expect(await store.apiKeyOwner('key_none')).toBeNull();
+      });
+
+      it('keeps the limits an account sets for itself, each by itself', async () => {
+        expect((await store.account(account))!.limits).toEqual(NO_LIMITS);
+        await store.updateAccount(account, { limits: { sockets: 3, storedBytes: 5e9 } }, at());
+        await store.updateAccount(account, { limits: { requestsPerSecond: 2, sockets: null } }, at());
+        await store.updateAccount(account, { limits: {} }, at());
+        const expected = { ...NO_LIMITS, requestsPerSecond: 2, storedBytes: 5e9 };
+        expect((await store.account(account))!.limits).toEqual(expected);
+        expect((await store.accountByName('default'))!.limits).toEqual(expected);
+        expect(await store.accountByName('nobody')).toBeNull();
       });
 
       it('makes an account of a name once', async () => {
         const again = await store.ensureAccount('default', 'whsec_new', at());
         expect(again.id).toBe(account);
+      });
+    });
+
+    describe('limits', () => {
+      const limited = (limits: Partial<Limits>) => store.updateAccount(account, { limits }, at());
+
+      it("counts jobs that have not ended, and no other account's", async () => {
+        const other = (await store.ensureAccount('other', 'whsec_o', at())).id;
+        const { jobId } = await submit(single());
+        await submit(single());
+        await submit(single(), { accountId: other });
+        expect(await store.usage(account)).toMatchObject({ runningJobs: 2 });
+        for (let count = 0; count < 2; count++)
+          await settleJob(jobId, { kind: 'cancel', at: at(), reason: '' });
+        await succeed((await claim(10)).find((task) => task.accountId === account)!);
+        expect(await store.usage(account)).toMatchObject({ runningJobs: 0 });
+        expect(await store.usage(other)).toMatchObject({ runningJobs: 1 });
+        expect(await store.usage('acc_none')).toEqual({ runningJobs: 0, storedBytes: 0 });
+      });
+
+      it('refuses a job too many, says which limit, and takes one again when another has ended', async () => {
+        await limited({ runningJobs: 1 });
+        const { jobId } = await submit(single());
+        const refused = { limit: { kind: 'runningJobs', scope: 'ACCOUNT', max: 1 }, used: 1, adds: 1 };
+        expect(await tryToSubmit(single())).toEqual({ noRoom: refused });
+        expect(await tryToSubmit(single(), { limits: { runningJobs: 5 } })).toEqual({ noRoom: refused });
+        expect(await store.jobs(account, {}, NO_PAGE)).toHaveLength(1);
+        await settleJob(jobId, { kind: 'cancel', at: at(), reason: '' });
+        // Numbers have no holes: what was refused has left nothing.
+        const next = await submit(single());
+        expect((await store.job(account, next.jobId))!.number).toBe(2);
+      });
+
+      it("lets the server's limit count where it is less than the account's", async () => {
+        await limited({ runningJobs: 5 });
+        const limits = { runningJobs: 1 };
+        await tryToSubmit(single(), { limits });
+        expect(await tryToSubmit(single(), { limits })).toMatchObject({
+          noRoom: { limit: { scope: 'SERVER', max: 1 } },
+        });
+      });
+
+      it('takes exactly as many as it may when all come at once', async () => {
+        const limits = { runningJobs: 3 };
+        const answers = await Promise.all(
+          Array.from({ length: 20 }, () => tryToSubmit(single(), { limits })),
+        );
+        expect(answers.filter((answer) => 'jobId' in answer)).toHaveLength(3);
+      });
+
+      it('answers a repeated submission with its job, though there is no room for another', async () => {
+        await limited({ runningJobs: 1 });
+        const idempotency = { operation: 'submitPipeline', key: 'k', hash: 'same' };
+        const first = await submit(single(), { idempotency });
+        expect(await tryToSubmit(single(), { idempotency })).toMatchObject({
+          jobId: first.jobId,
+          replayed: true,
+        });
+        // A key that was refused is free: the same submission may be tried again.
+        const another = { ...idempotency, key: 'other' };
+        expect(await tryToSubmit(single(), { idempotency: another })).toHaveProperty('noRoom');
+        expect(await store.findIdempotent(account, another)).toBeNull();
+      });
+
+      it('refuses what would not fit, but takes every result of a job that it took', async () => {
+        expect((await store.usage(account)).storedBytes).toBe(0);
+        await submit(single());
+        const { storedBytes } = await store.usage(account);
+        expect(storedBytes).toBeGreaterThan(200);
+        await limited({ storedBytes });
+        const answer = await tryToSubmit(single());
+        expect(answer).toMatchObject({
+          noRoom: { limit: { kind: 'storedBytes', max: storedBytes }, used: storedBytes },
+        });
+        const [task] = await claim(1);
+        const result = 'ü'.repeat(1_000);
+        expect((await succeed(task!, result)).accepted).toEqual([true]);
+        const after = (await store.usage(account)).storedBytes;
+        expect(after).toBeGreaterThan(storedBytes + 2_000);
+        const { adds } = (answer as { noRoom: { adds: number } }).noRoom;
+        await limited({ storedBytes: after + adds - 1 });
+        expect(await tryToSubmit(single())).toHaveProperty('noRoom');
+        await limited({ storedBytes: after + adds });
+        expect(await tryToSubmit(single())).toHaveProperty('jobId');
+      });
+
+      it('counts the webhook body that is kept, once', async () => {
+        await webhook('http://hook.example/', { events: ['JOB_PENDING'] });
+        await submit(single());
+        const before = (await store.usage(account)).storedBytes;
+        const [due] = await lanes();
+        await deliver(due!, 'HTTP_ERROR');
+        expect((await store.usage(account)).storedBytes).toBe(before + 2);
+        await opened.clock.advance(MINUTE);
+        const [again] = await lanes();
+        await deliver(again!);
+        expect((await store.usage(account)).storedBytes).toBe(before + 2);
       });
     });
 

@@ -79,6 +79,42 @@ describe('the documentation, run', () => {
     expect(job.results.nodes.map(({ result }) => result)).toEqual([10, 20, 30]);
   });
 
+  it('the keys and limits of accounts.md', async () => {
+    const [create, revoke, limit, limits] = blocksOf('docs/accounts.md')
+      .filter(({ language, info }) => language === 'graphql' && info === 'run')
+      .map(({ code }) => code);
+    const none = { userErrors: [] };
+    expect(await world.ask(limit!)).toMatchObject({
+      updateAccount: { account: { limits: { sockets: null, runningJobs: 100, storedBytes: 1e10 } }, ...none },
+    });
+    const { createApiKey } = await world.ask<{
+      createApiKey: { key: string; apiKey: { id: string }; userErrors: unknown[] };
+    }>(create!);
+    expect(createApiKey).toMatchObject({ key: expect.stringMatching(/^car_/), ...none });
+    const ask = async (query: string, variables: object, key: string) =>
+      (await world.graphql(query, variables, { authorization: `Bearer ${key}` })).data;
+    const shown = await ask(limits!, {}, createApiKey.key);
+    expect(shown).toMatchObject({
+      viewer: {
+        limits: [
+          { kind: 'REQUESTS_PER_SECOND', scope: 'KEY', max: 20 },
+          { kind: 'SOCKETS', scope: 'KEY', max: 5 },
+          { kind: 'RUNNING_JOBS', scope: 'ACCOUNT', max: 100, used: 0 },
+          { kind: 'STORED_BYTES', scope: 'ACCOUNT', max: 1e10, used: 0 },
+          { kind: 'SOCKETS', scope: 'SERVER', max: 1_000 },
+        ],
+      },
+    });
+    const admin = await world.app.engine.createApiKey(world.app.defaultAccountId, {
+      name: 'admin',
+      scopes: ['ADMIN'],
+      expiresAt: null,
+    });
+    expect(await ask(revoke!, { id: createApiKey.apiKey.id }, admin.key)).toMatchObject({
+      revokeApiKey: { apiKey: { revokedAt: expect.any(String) }, ...none },
+    });
+  });
+
   it('the module of algorithms.md', async () => {
     const folder = mkdtempSync(join(tmpdir(), 'carillon-docs-'));
     closers.push(() => rmSync(folder, { recursive: true, force: true }));

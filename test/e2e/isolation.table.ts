@@ -258,6 +258,15 @@ export const table: Row[] = [
     document: `mutation { updateAccount(input: {}) { account { id name defaultWebhookUrl apiKeys { nodes { id name } } } ${ERRORS} } }`,
   },
   {
+    // The second: the first is the one that its owner asks with.
+    document: `mutation ($x: ID!) { revokeApiKey(input: { id: $x }) { apiKey { id name } ${ERRORS} } }`,
+    x: ({ keys }) => [keys[1]!],
+  },
+  {
+    document: `mutation { createApiKey(input: { name: "k", scopes: [READ] }) { apiKey { name limits { sockets } } ${ERRORS} } }`,
+    blind: 'a new key tells nothing of what was there before',
+  },
+  {
     document: `mutation ($x: URL!) { registerWebhook(input: { url: $x, events: [WEBHOOK_RECOVERED] }) { webhook { status statusReason } ${ERRORS} } }`,
     x: ({ slowUrl }) => [slowUrl],
   },
@@ -293,6 +302,7 @@ export const namesNothing: Record<string, string> = {
   'Job.results(after)': 'a number that counts the results of this job',
   'Job.results(before)': 'a number that counts the results of this job',
   'CancelJobInput.reason': 'kept as it is',
+  'CreateApiKeyInput.name': 'kept as it is: two keys may have the same',
   'CronInput.pattern': 'kept as it is',
   'HttpHeaderInput.name': 'of a header',
   'HttpHeaderInput.value': 'of a header',

@@ -112,6 +112,62 @@ describe('running a server', () => {
     expect(await submitted.json()).toMatchObject({ errors: [{ extensions: { code: 'FORBIDDEN' } }] });
   });
 
+  it('lists and revokes keys beside a running server, which refuses them from then on', async () => {
+    const { url } = await started();
+    const make = async (...args: string[]) =>
+      (await spawn(CLI, ['key', 'create', '--account', 'acme', ...args]).finished()).stdout.trim();
+    const first = await make('--name', 'ci');
+    const second = await make('--scope', 'READ');
+    expect((await ask(url, { authorization: `Bearer ${second}` })).status).toBe(200);
+
+    const list = async () => {
+      const { code, stdout } = await spawn(CLI, ['key', 'list', '--account', 'acme']).finished();
+      expect(code).toBe(0);
+      return stdout
+        .trimEnd()
+        .split('\n')
+        .map((line) => line.split('\t'));
+    };
+    const date = /^used \d{4}-\d\d-\d\dT/;
+    const before = await list();
+    expect(before).toEqual([
+      [
+        expect.stringMatching(/^key_/),
+        `${first!.slice(0, 10)}…`,
+        'valid',
+        'READ,SUBMIT,WORK,WEBHOOKS,ADMIN',
+        'never used',
+        '"ci"',
+      ],
+      [
+        expect.stringMatching(/^key_/),
+        `${second!.slice(0, 10)}…`,
+        'valid',
+        'READ',
+        expect.stringMatching(date),
+        '"key of acme"',
+      ],
+    ]);
+    const id = before[1]![0]!;
+    const revoked = await spawn(CLI, ['key', 'revoke', id]).finished();
+    expect([revoked.code, revoked.stdout]).toEqual([
+      0,
+      expect.stringMatching(`^${id} "key of acme" is revoked since `),
+    ]);
+    expect((await ask(url, { authorization: `Bearer ${second}` })).status).toBe(401);
+    expect((await ask(url, { authorization: `Bearer ${first}` })).status).toBe(200);
+    expect((await list())[1]![2]).toMatch(/^revoked \d{4}-/);
+
+    const [nobody, none, bare] = await Promise.all(
+      [['list', '--account', 'nobody'], ['revoke', 'key_none'], ['revoke']].map((args) =>
+        spawn(CLI, ['key', ...args]).finished(),
+      ),
+    );
+    expect([nobody!.code, nobody!.stderr]).toEqual([2, 'there is no account nobody\n']);
+    expect([none!.code, none!.stderr]).toEqual([2, expect.stringContaining('no API key "key_none"')]);
+    expect([bare!.code, bare!.stderr]).toEqual([2, expect.stringContaining('carillon key revoke <id>')]);
+  }, 120_000);
+
   it('lets a socket that was opened without a key do nothing more once there is one', async () => {
     const { url } = await started();
     const client = createClient({

@@ -14,6 +14,8 @@ const apiKey: ApiKey = {
   scopes: ['READ'],
   expiresAt: null,
   lastUsedAt: null,
+  limits: { requestsPerSecond: null, sockets: null },
+  revokedAt: null,
   createdAt: 0,
 };
 

@@ -173,6 +173,8 @@ const apiKey: ApiKey = {
   prefix: 'crl_ge',
   scopes: ['READ'],
   expiresAt: null,
+  limits: { requestsPerSecond: null, sockets: null },
+  revokedAt: null,
   lastUsedAt: null,
   createdAt: 0,
 };

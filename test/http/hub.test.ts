@@ -68,6 +68,7 @@ function hubOf(store: Partial<Store>, clock = new VirtualClock()) {
       lastEventId: null,
       engine: fake('engine', {}),
       store: filled,
+      quotas: fake('quotas', {}),
       now: () => clock.now(),
     });
   const hub = new Hub({ ...createMasking(log), clock, contextFor: context, observeLag() {} });

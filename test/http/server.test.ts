@@ -61,10 +61,7 @@ test.each([
   ['7', 'the body must be a JSON object, got number'],
   ['[{"query":"{__typename}"}]', 'Batching is not supported.'],
   ['{}', 'Must provide query string.'],
-  [
-    '{"query":"query A { __typename }","operationName":"B"}',
-    'operationName must name an operation',
-  ],
+  ['{"query":"query A { __typename }","operationName":"B"}', 'operationName must name an operation'],
   ['{"query":7}', 'Expected "query" param to be a string, but given number.'],
   ['{"query":"{__typename}","variables":[]}', 'Expected "variables" param to be empty or an object'],
 ])('the body %s is 400 and says why', async (body, message) => {

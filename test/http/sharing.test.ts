@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, expect, test } from 'vitest';
-import { createKey } from '../../src/app.js';
+import { withKeys } from '../../src/app.js';
 import { readConfig } from '../../src/config.js';
 import { EventStream } from '../support/event-stream.js';
 import { type Message, RawSocket } from '../support/raw-socket.js';
@@ -15,7 +15,8 @@ afterEach(() => world.close());
 
 async function key(account: string, ...scopes: ('READ' | 'SUBMIT')[]): Promise<string> {
   const config = readConfig({ CARILLON_DATA_DIR: world.folder });
-  const { key: made } = await createKey(config, { account, name: 'test', scopes, expiresAt: null });
+  const input = { name: 'test', scopes, expiresAt: null };
+  const { key: made } = await withKeys(config, (keys) => keys.create(account, input));
   return `Bearer ${made}`;
 }
 

@@ -167,6 +167,8 @@ test('a key may come in the connection parameters or with the upgrade', async ()
         scopes: ['READ'],
         expiresAt: null,
         lastUsedAt: null,
+        limits: { requestsPerSecond: null, sockets: null },
+        revokedAt: null,
         createdAt: 0,
       }),
     },

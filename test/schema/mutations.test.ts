@@ -2,6 +2,7 @@ import { expect, test } from 'vitest';
 import type { Scope } from '../../src/account.js';
 import type { SubmitInput, WebhookInput } from '../../src/engine/engine.js';
 import { ProblemError, problem } from '../../src/errors.js';
+import { NO_LIMITS } from '../../src/limits.js';
 import type { Webhook } from '../../src/webhook.js';
 import { ACCOUNT, api, job, viewer } from '../support/api.js';
 
@@ -224,6 +225,27 @@ test('the default URL of the account is removed by null and left alone when not 
   expect(patches).toEqual([{ defaultWebhookUrl: null }, { defaultWebhookFormat: 'HKUBE' }]);
 });
 
+test('a limit of the account is removed by null and left alone when not named', async () => {
+  const patches: unknown[] = [];
+  const { ask } = api({
+    engine: {
+      updateAccount: async (_account, patch) => {
+        patches.push(patch);
+        return { ...ACCOUNT, limits: { ...NO_LIMITS, storedBytes: 5e9 } };
+      },
+    },
+  });
+  const update = (limits: string) =>
+    ask(
+      `mutation { updateAccount(input: { limits: ${limits} }) { account { limits { sockets storedBytes } } } }`,
+    );
+  expect((await update('{ sockets: null, storedBytes: 5000000000 }')).data).toEqual({
+    updateAccount: { account: { limits: { sockets: null, storedBytes: 5_000_000_000 } } },
+  });
+  await update('null');
+  expect(patches).toEqual([{ limits: { sockets: null, storedBytes: 5_000_000_000 } }, {}]);
+});
+
 test('the account secret is rotated for the account of the key only', async () => {
   const { ask } = api({ engine: { rotateAccountWebhookSecret: async () => 'whsec_new' } });
   const rotate = (input: string) =>
@@ -245,6 +267,12 @@ test.each<[string, Scope, Scope]>([
   ['mutation { cancelJob(input: { id: "x" }) { userErrors { code } } }', 'READ', 'SUBMIT'],
   ['mutation { pingWebhook(input: { id: "x" }) { userErrors { code } } }', 'SUBMIT', 'WEBHOOKS'],
   ['mutation { updateAccount(input: {}) { userErrors { code } } }', 'WEBHOOKS', 'ADMIN'],
+  ['mutation { revokeApiKey(input: { id: "x" }) { userErrors { code } } }', 'READ', 'ADMIN'],
+  [
+    'mutation { createApiKey(input: { name: "k", scopes: [READ] }) { userErrors { code } } }',
+    'SUBMIT',
+    'ADMIN',
+  ],
 ])('%s with the scope %s alone is FORBIDDEN and names %s', async (query, has, needs) => {
   const { errors } = await api({}, viewer(has)).ask(query);
   expect(errors?.[0]).toMatchObject({ extensions: { code: 'FORBIDDEN', scope: needs } });

@@ -16,7 +16,7 @@ test('node and nodes find each kind by its plain id, and answer null for what is
       job: async (_account, id) => (id === job(1).id ? job(1) : null),
       webhook: async () => null,
       account: async () => ({ ...ACCOUNT }),
-      apiKeys: async () => [],
+      apiKey: async () => null,
     },
   });
   const answer = await ask('query ($ids: [ID!]!) { nodes(ids: $ids) { __typename id } }', {

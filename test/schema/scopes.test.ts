@@ -28,10 +28,12 @@ const roots: Record<string, [scope: Scope, args?: string]> = {
   'Query.webhook': ['READ', 'id: "x"'],
   'Query.webhooks': ['READ'],
   'Mutation.cancelJob': ['SUBMIT', 'input: { id: "x" }'],
+  'Mutation.createApiKey': ['ADMIN', 'input: { name: "x", scopes: [] }'],
   'Mutation.deleteWebhook': ['WEBHOOKS', 'input: { id: "x" }'],
   'Mutation.pingWebhook': ['WEBHOOKS', 'input: { id: "x" }'],
   'Mutation.registerWebhook': ['WEBHOOKS', 'input: { url: "http://127.0.0.1:9/", enabled: false }'],
   'Mutation.resendDelivery': ['WEBHOOKS', 'input: { id: "x" }'],
+  'Mutation.revokeApiKey': ['ADMIN', 'input: { id: "x" }'],
   'Mutation.rotateAccountWebhookSecret': ['ADMIN', 'input: {}'],
   'Mutation.rotateWebhookSecret': ['WEBHOOKS', 'input: { id: "x" }'],
   'Mutation.runAlgorithm': ['SUBMIT', 'input: { name: "noop" }'],
@@ -48,6 +50,7 @@ const roots: Record<string, [scope: Scope, args?: string]> = {
 /** What a key without READ can read of each thing, once a mutation has answered with it: plain fields alone. */
 const plain: Record<string, string> = {
   Account: 'defaultWebhookFormat defaultWebhookUrl id name',
+  ApiKey: 'createdAt expiresAt id lastUsedAt name prefix revokedAt scopes',
   Delivery: 'bodyBytes format id jobId nextAttemptAt part source status url',
   DeliveryAttempt: 'durationMs number outcome requestHeaders responseSnippet startedAt statusCode',
   HttpHeader: 'name value',
@@ -234,6 +237,7 @@ describe.each(['HTTP', 'server-sent events', 'WebSocket'] as const)('over %s', (
       async () => `resendDelivery(input: { id: "${(await ping()).deliveryId}" }) { delivery`,
     ],
     ['Account', 'ADMIN', () => 'updateAccount(input: {}) { account'],
+    ['ApiKey', 'ADMIN', () => 'createApiKey(input: { name: "x", scopes: [READ] }) { apiKey'],
   ];
 
   const selected = ({ name, type }: Field) => {

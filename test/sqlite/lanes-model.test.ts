@@ -77,6 +77,7 @@ describe('a random walk over lanes', () => {
         if (open !== (one.lane !== null)) problems.push(`delivery ${one.key} ${one.status} lane ${one.lane}`);
         if (one.lane !== null) byLane.set(one.lane, [...(byLane.get(one.lane) ?? []), one]);
       }
+      for (const row of f.miscounted()) problems.push(`miscounted ${JSON.stringify(row)}`);
       const laneKeys = new Set(lanes.map((lane) => lane.key));
       for (const key of byLane.keys()) if (!laneKeys.has(key)) problems.push(`no lane ${key}`);
       const tokens = new Set(inFlight.map((due) => due.token));

@@ -67,7 +67,7 @@ describe('tasks', () => {
       const positions = f.rows(
         `select a.key from accounts a where a.head <> (select count(*) from events e where e.account = a.key)`,
       );
-      const rows = { lost, unlisted, leaked, counts, sequences, positions };
+      const rows = { lost, unlisted, leaked, counts, sequences, positions, miscounted: f.miscounted() };
       for (const [name, found] of Object.entries(rows))
         if (found.length > 0)
           throw new Error(`seed ${seed}: ${name} ${JSON.stringify(found)}\n${log.slice(-12).join('\n')}`);

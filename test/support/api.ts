@@ -6,6 +6,7 @@ import type { Engine, FeedReader } from '../../src/engine/engine.js';
 import type { LoggedEvent } from '../../src/event.js';
 import { createGraphql, type RequestFacts } from '../../src/http/graphql.js';
 import type { Job } from '../../src/job.js';
+import { NO_LIMITS, type Quotas } from '../../src/limits.js';
 import type { Log } from '../../src/log.js';
 import type { Store } from '../../src/store.js';
 import { fake } from './fake.js';
@@ -15,6 +16,7 @@ export const ACCOUNT = {
   name: 'default',
   defaultWebhookUrl: null,
   defaultWebhookFormat: 'STANDARD',
+  limits: NO_LIMITS,
   createdAt: 0,
 } as const;
 
@@ -98,6 +100,7 @@ export interface Backing {
   store?: Partial<Store>;
   engine?: Partial<Omit<Engine, 'feed'>>;
   feed?: Partial<FeedReader>;
+  quotas?: Partial<Quotas>;
   clock?: Clock;
 }
 
@@ -116,6 +119,7 @@ export function api(backing: Backing, as: Viewer = viewer()) {
   const graphql = createGraphql({
     schema,
     ...ports(backing),
+    quotas: fake<Quotas>('quotas', backing.quotas ?? {}),
     clock: backing.clock ?? systemClock,
     log,
   });

@@ -27,6 +27,11 @@ export class VirtualClock implements Clock {
     };
   }
 
+  /** How many timers are set. */
+  timers(): number {
+    return this.waiting.length;
+  }
+
   /** Moves time by `ms`; between timers everything that was set off gets to run as far as it can. */
   async advance(ms: number): Promise<void> {
     const until = this.time + ms;
