@@ -7,16 +7,20 @@ import { type Refusal, refusalBody } from './refusal.js';
 export interface RouteOptions {
   /** Why the server is not ready; empty: it is. */
   ready(): Promise<string[]>;
+  /** What an operator should mend though the server is ready. */
+  warnings?: (() => Promise<string[]>) | undefined;
   log: Log;
 }
 
 /** Everything beside /graphql. */
-export function createRoutes({ ready, log }: RouteOptions): Hono<{ Bindings: HttpBindings }> {
+export function createRoutes({ ready, warnings, log }: RouteOptions): Hono<{ Bindings: HttpBindings }> {
   const app = new Hono<{ Bindings: HttpBindings }>();
   app.get('/healthz', (c) => c.json({ status: 'ok' }));
   app.get('/readyz', async (c) => {
     const reasons = await ready();
-    return reasons.length === 0 ? c.json({ status: 'ready' }) : c.json({ status: 'not ready', reasons }, 503);
+    if (reasons.length > 0) return c.json({ status: 'not ready', reasons }, 503);
+    const warned = (await warnings?.()) ?? [];
+    return c.json({ status: 'ready', ...(warned.length > 0 && { warnings: warned }) });
   });
   app.notFound((c) => refuse(404, 'NOT_FOUND', `there is no ${c.req.method} ${c.req.path.slice(0, 200)}`));
   app.onError((error, c) => {

@@ -16,8 +16,15 @@ export interface Handle {
   close(): void;
 }
 
-/** Opens the database of a data folder. Only who owns the folder may bring its tables up to date. */
-export function openDatabase(folder: string, options: { migrate: boolean }): Handle {
+export interface OpenOptions {
+  /** Only who owns the folder may bring its tables up to date. */
+  migrate: boolean;
+  /** Largest size of the file, in MiB; 0: none. A file that is larger by now just does not grow. */
+  maxMb?: number | undefined;
+}
+
+/** Opens the database of a data folder. */
+export function openDatabase(folder: string, options: OpenOptions): Handle {
   makeFolder(folder);
   const raw = new Database(join(folder, 'carillon.db'), { timeout: 5_000 });
   try {
@@ -35,6 +42,8 @@ export function openDatabase(folder: string, options: { migrate: boolean }): Han
       }
       migrate(db, { migrationsFolder: MIGRATIONS });
     }
+    // After the migrations: an update must not fail for a limit that is meant for what users store.
+    if (options.maxMb) raw.pragma(`max_page_count = ${maxPages(raw, options.maxMb)}`);
     const statements = new Map<string, Database.Statement>();
     return {
       raw,
@@ -52,6 +61,10 @@ export function openDatabase(folder: string, options: { migrate: boolean }): Han
     raw.close();
     throw error;
   }
+}
+
+function maxPages(raw: Database.Database, megabytes: number): number {
+  return Math.floor((megabytes * 1024 * 1024) / (raw.pragma('page_size', { simple: true }) as number));
 }
 
 // tsc copies no SQL: the compiled store reads the migrations of the sources it was made from.
@@ -121,7 +134,11 @@ export function tryLockFolder(
     if ((error as { code?: string }).code !== 'SQLITE_BUSY') throw error;
     return null;
   }
-  writeFileSync(join(folder, NOTE), JSON.stringify(holder));
+  try {
+    writeFileSync(join(folder, NOTE), JSON.stringify(holder));
+  } catch {
+    // The note is a courtesy, and the lock holds without it: a server must start on a full disk, to be read from.
+  }
   return () => lock.close();
 }
 
