@@ -30,6 +30,10 @@ import { openSqliteStore } from './sqlite/store.js';
 import type { Store } from './store.js';
 import type { WebhookFormat } from './webhook.js';
 
+export { backupDatabase } from './sqlite/backup.js';
+export type { CopyFacts } from './sqlite/copy.js';
+export { restoreDatabase } from './sqlite/restore.js';
+
 /** A running server, as the composition root hands it out: `main`, the command line and tests hold one. */
 export interface App {
   /** Where it listens, e.g. http://127.0.0.1:4000. */

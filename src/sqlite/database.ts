@@ -1,4 +1,4 @@
-import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import Database from 'better-sqlite3';
@@ -16,6 +16,10 @@ export interface Handle {
   close(): void;
 }
 
+export const DATABASE = 'carillon.db';
+/** Lies in the data folder while a restore moves files about: whoever opened it then could find an empty database. */
+export const RESTORING = 'restoring';
+
 export interface OpenOptions {
   /** Only who owns the folder may bring its tables up to date. */
   migrate: boolean;
@@ -26,7 +30,12 @@ export interface OpenOptions {
 /** Opens the database of a data folder. */
 export function openDatabase(folder: string, options: OpenOptions): Handle {
   makeFolder(folder);
-  const raw = new Database(join(folder, 'carillon.db'), { timeout: 5_000 });
+  if (existsSync(join(folder, RESTORING))) {
+    throw new DataFolderError(
+      `a restore into the data folder ${folder} did not come to its end: run "carillon restore <file>" again`,
+    );
+  }
+  const raw = new Database(join(folder, DATABASE), { timeout: 5_000 });
   try {
     raw.pragma('journal_mode = WAL');
     // FULL: an acknowledged commit survives a power cut. Group commit makes it cheap.
@@ -34,7 +43,13 @@ export function openDatabase(folder: string, options: OpenOptions): Handle {
     raw.pragma('cache_size = -65536');
     raw.pragma('temp_store = MEMORY');
     const db = drizzle({ client: raw });
-    if (!isCurrent(raw)) {
+    const version = versionOf(raw);
+    if (version === 'newer') {
+      throw new DataFolderError(
+        'the database was written by a newer version of Carillon; run that version, or restore a backup',
+      );
+    }
+    if (version !== 'current') {
       if (!options.migrate) {
         throw new DataFolderError(
           'the server of this data folder is of an older version; stop it first, or use its command line',
@@ -87,23 +102,19 @@ function makeFolder(folder: string): void {
   }
 }
 
-/** Whether the tables are those this version knows; a newer version's are refused. */
-function isCurrent(raw: Database.Database): boolean {
+/** Whose tables they are, by the newest migration that was applied. */
+export function versionOf(raw: Database.Database): 'none' | 'older' | 'current' | 'newer' {
   const journal = JSON.parse(readFileSync(join(MIGRATIONS, 'meta/_journal.json'), 'utf8')) as {
     entries: { when: number }[];
   };
   const known = Math.max(...journal.entries.map((entry) => entry.when));
   const table = raw.prepare("select 1 from sqlite_master where name = '__drizzle_migrations'").get();
-  if (!table) return false;
+  if (!table) return 'none';
   const { newest } = raw.prepare('select max(created_at) as newest from __drizzle_migrations').get() as {
     newest: number | null;
   };
-  if (Number(newest) > known) {
-    throw new DataFolderError(
-      'the database was written by a newer version of Carillon; run that version, or restore a backup',
-    );
-  }
-  return Number(newest) === known;
+  if (Number(newest) === known) return 'current';
+  return Number(newest) > known ? 'newer' : 'older';
 }
 
 /**
