@@ -15,6 +15,8 @@ interface Unit {
 
 /** Hears how the transactions went. */
 export interface CommitWatch {
+  /** The next one is about to begin; none is open. */
+  beginning(): void;
   /** What those are told whose work was lost to `error`. */
   failed(error: unknown): unknown;
   /** A transaction that changed something stands. */
@@ -35,7 +37,7 @@ export class GroupCommit {
 
   constructor(
     private readonly db: Database.Database,
-    private readonly watch: CommitWatch = { failed: (error) => error, wrote() {} },
+    private readonly watch: CommitWatch = { beginning() {}, failed: (error) => error, wrote() {} },
   ) {
     this.savepoint = db.prepare('SAVEPOINT unit');
     this.release = db.prepare('RELEASE unit');
@@ -67,6 +69,7 @@ export class GroupCommit {
     const failed: { unit: Unit; error: unknown }[] = [];
     try {
       this.abandon();
+      this.watch.beginning();
       // IMMEDIATE: a transaction that begins as a reader can be refused the write lock in its middle.
       this.db.exec('BEGIN IMMEDIATE');
     } catch (error) {

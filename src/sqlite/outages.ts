@@ -7,6 +7,9 @@ import type { CommitWatch } from './group-commit.js';
 /** Without a refusal for this long, and with something written since, an outage is over: until then small writes may fit where large ones do not. */
 const QUIET_MS = 60_000;
 
+/** So often at most is the log moved into the database while writes are refused. */
+const CHECKPOINT_EVERY_MS = 1_000;
+
 const REASONS: [RegExp, string][] = [
   [/^(SQLITE_FULL|ENOSPC|EDQUOT)$/, "the server's disk or database is full"],
   [/^(SQLITE_(IOERR|READONLY|CANTOPEN)|EIO$|EROFS$)/, "the server's disk fails"],
@@ -28,15 +31,32 @@ export function unavailable(thrown: unknown): UnavailableError | null {
 /** Knows when the disk refused writes, and tells the operator once of each such time, not once of each write. */
 export class Outages implements CommitWatch {
   #latest: Outage | null = null;
+  #checkpointAt = 0;
 
   constructor(
     private readonly clock: Clock,
     private readonly log: Log | null,
+    private readonly checkpoint: () => void,
   ) {}
 
   /** The newest one, whether it is over or not. */
   get latest(): Outage | null {
     return this.#latest && { ...this.#latest };
+  }
+
+  /**
+   * A log that a long reader has let grow begins anew only once it is in the database, which SQLite sees to after
+   * commits. Where the disk has no room for one more, that would never come: so it is seen to here.
+   */
+  beginning(): void {
+    const now = this.clock.now();
+    if (!this.#latest || this.#latest.over || now - this.#checkpointAt < CHECKPOINT_EVERY_MS) return;
+    this.#checkpointAt = now;
+    try {
+      this.checkpoint();
+    } catch {
+      // The database finds no room either.
+    }
   }
 
   failed(error: unknown): unknown {

@@ -35,7 +35,7 @@ export function openSqliteStore({ folder, clock, ids, own, log, maxMb }: SqliteO
   const unlock = own ? lockFolder(folder, holder) : tryLockFolder(folder, holder);
   try {
     const db = openDatabase(folder, { migrate: unlock !== null, maxMb });
-    const outages = new Outages(clock, log ?? null);
+    const outages = new Outages(clock, log ?? null, () => db.raw.pragma('wal_checkpoint(PASSIVE)'));
     const commits = new GroupCommit(db.raw, outages);
     const committer = committerOf(db, commits, ids);
     return {

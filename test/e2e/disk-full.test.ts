@@ -1,4 +1,5 @@
 import { execFileSync } from 'node:child_process';
+import { statSync } from 'node:fs';
 import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -104,7 +105,10 @@ describe('a server whose database may grow no more', () => {
     const env = { CARILLON_MAX_DATABASE_MB: '1', CARILLON_ALGORITHMS_DIR: algorithms };
     world = await World.open(env, {}, log);
   });
-  afterEach(() => world.close());
+  afterEach(async () => {
+    giveBack();
+    await world.close();
+  });
 
   /** Another connection, which the limit does not bind: it takes room away and gives it back. */
   function ballast(work: (raw: Database.Database) => void): void {
@@ -114,7 +118,7 @@ describe('a server whose database may grow no more', () => {
   }
   const take = () =>
     ballast((raw) => raw.exec('create table ballast (b); insert into ballast values (zeroblob(400000))'));
-  const giveBack = () => ballast((raw) => raw.exec('drop table ballast'));
+  const giveBack = () => ballast((raw) => raw.exec('drop table if exists ballast'));
 
   it('refuses writes, serves readers, keeps what comes meanwhile, and goes on by itself once there is room', async () => {
     const receiver = await world.receiver();
@@ -175,6 +179,7 @@ describe('a server whose database may grow no more', () => {
       expiresAt: null,
     });
     const authorization = `Bearer ${key}`;
+    take();
     const { refusal } = await fill(world.url, { authorization });
     expect(refusal).toMatchObject(REFUSED);
     const { status, data } = await world.graphql(JOBS, {}, { authorization });
@@ -182,6 +187,7 @@ describe('a server whose database may grow no more', () => {
   });
 
   it('answers the mutation of an event stream with the same error', async () => {
+    take();
     await fill(world.url);
     const response = await world.post(
       JSON.stringify({ query: SUBMIT, variables: { d: gated('', 40_000) } }),
@@ -269,6 +275,26 @@ describe('a server in a process of its own', () => {
   /** A soft limit on the size of files stands for a disk that takes nothing: every write fails, whoever writes. */
   const fileLimit = (bytes: string) =>
     execFileSync('prlimit', ['--pid', String(server.child.pid), `--fsize=${bytes}:`]);
+
+  it.runIf(isInstalled('prlimit'))(
+    'whose write-ahead log has taken the last room goes on by itself once nobody reads in it',
+    async () => {
+      await start('0');
+      const wal = join(folder, 'data', 'carillon.db-wal');
+      // Below the 1,000 pages at which SQLite itself would move the log into the database.
+      while (statSync(wal).size < 2_000_000)
+        expect((await submit(url(), gated('', 40_000))).status).toBe(200);
+      const reader = new Database(join(folder, 'data', 'carillon.db'), { readonly: true });
+      reader.exec('BEGIN; select count(*) from jobs');
+      expect((await submit(url(), gated('', 40_000))).status).toBe(200);
+      fileLimit(String(statSync(wal).size));
+      const status = async () => (await submit(url(), gated('', 40_000))).status;
+      expect([await status(), await status()]).toEqual([503, 503]);
+      reader.close();
+      await expect.poll(status, { timeout: 20_000 }).toBe(200);
+    },
+    60_000,
+  );
 
   it.runIf(isInstalled('prlimit'))(
     'whose disk takes nothing at all goes on reading, holds what has run, and writes it once it can',

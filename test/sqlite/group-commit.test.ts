@@ -63,13 +63,19 @@ describe('a group commit over a disk that is full', () => {
   let clock: VirtualClock;
   let log: ReturnType<typeof recordingLog>;
   let outages: Outages;
+  let checkpoints: number;
   beforeEach(() => {
     const real = new Database(':memory:');
     real.exec('create table t (n integer)');
     faulty = new FaultyDatabase(real);
     clock = new VirtualClock(1_000);
     log = recordingLog();
-    outages = new Outages(clock, log);
+    checkpoints = 0;
+    outages = new Outages(clock, log, () => {
+      checkpoints++;
+      if (faulty.inTransaction) throw new Error('a transaction is open');
+      throw full();
+    });
     commits = new GroupCommit(faulty as unknown as Database.Database, outages);
   });
   afterEach(() => faulty.real.close());
@@ -161,6 +167,8 @@ describe('a group commit over a disk that is full', () => {
     };
     expect(outages.latest).toEqual(outage);
     expect(log.lines.map(({ level }) => level)).toEqual(['error']);
+    // Room is looked for in the log once a second, whether any is found or not.
+    expect(checkpoints).toBe(10);
     expect(await outcomes(1)).toEqual([1]);
     // One that fits, in between: the next one may not.
     expect(outages.latest).toEqual(outage);
