@@ -5,7 +5,12 @@ import { fileURLToPath } from 'node:url';
 import { startApp } from '../dist/src/app.js';
 import { readConfig } from '../dist/src/config.js';
 
-const quiet = { debug() {}, info() {}, warn() {}, error: (facts, message) => console.error(message, facts) };
+export const quiet = {
+  debug() {},
+  info() {},
+  warn() {},
+  error: (facts, message) => console.error(message, facts),
+};
 export const ALGORITHMS = fileURLToPath(new URL('../test/algorithms', import.meta.url));
 
 /** A server as users run it, on a data folder of its own. */

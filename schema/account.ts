@@ -11,7 +11,8 @@ import { attempt, payloadType } from './user-error.js';
 import { WebhookFormatEnum } from './webhook.js';
 
 export const ScopeEnum = builder.enumType('Scope', {
-  description: 'What an API key may do. None implies another.',
+  description:
+    'What an API key may do. None implies another. A mutation shows the plain fields of what it made or changed to every key that may call it; fields that lead on from there to other things, and those that hold content (inputs, results, descriptors, bodies, events), need READ as well.',
   values: described<Scope>({
     READ: 'Every query and subscription.',
     SUBMIT: 'Submit pipelines and cancel jobs.',

@@ -24,13 +24,15 @@ export interface Loaders {
   event: DataLoader<number, LoggedEvent | null>;
 }
 
-/** What every resolver is handed; made anew for each operation. */
+/** What every resolver is handed; made anew for each operation, and for each event of a subscription. */
 export interface Context {
   viewer: Viewer;
   engine: Engine;
   store: Store;
   loaders: Loaders;
   requestId: string;
+  /** Of a request for server-sent events that resumes; null elsewhere. */
+  lastEventId: string | null;
   /** Milliseconds since 1970. */
   now(): number;
 }
@@ -60,24 +62,4 @@ function once<K, V>(load: (key: K) => Promise<V>): DataLoader<K, V> {
 /** A loader wants failures as values: one bad row must not fail its neighbours. */
 function asError(thrown: unknown): Error {
   return thrown instanceof Error ? thrown : new Error(String(thrown));
-}
-
-/**
- * A subscription has one context for its whole life, but what hangs under an event is as of now: every event gets
- * fresh loaders. Nothing is buffered, and `return` reaches the source at once, also while `next` waits: an async
- * generator function around it would queue `return` behind the next event.
- */
-export function live<T>(context: Context, source: AsyncGenerator<T>): AsyncIterableIterator<T> {
-  return {
-    async next() {
-      const step = await source.next();
-      context.loaders = loadersOf(context);
-      return step;
-    },
-    return: () => source.return(undefined),
-    throw: (error) => source.throw(error),
-    [Symbol.asyncIterator]() {
-      return this;
-    },
-  };
 }

@@ -6,10 +6,10 @@ import type {
   DeliverySource,
   DeliveryStatus,
 } from '../src/delivery.js';
+import { shown } from '../src/errors.js';
 import { apiError } from './api-error.js';
 import { builder } from './builder.js';
 import { arrayConnection, connection } from './connection.js';
-import { live } from './context.js';
 import { described } from './enum.js';
 import { EventTypeEnum } from './event.js';
 import { given } from './input.js';
@@ -73,6 +73,7 @@ builder.node(DeliveryRef, {
     format: t.expose('format', { type: WebhookFormatEnum, description: 'How its body is written.' }),
     source: t.expose('source', { type: DeliverySourceEnum, description: 'Why it goes there.' }),
     webhook: t.field({
+      authScopes: { scope: 'READ' },
       type: WebhookRef,
       nullable: true,
       description: "The webhook; null for a job's URL, the default URL, or a deleted webhook.",
@@ -80,6 +81,7 @@ builder.node(DeliveryRef, {
         webhookId === null ? null : loaders.webhook.load(webhookId),
     }),
     event: t.field({
+      authScopes: { scope: 'READ' },
       type: EventRef,
       description: 'What it tells of.',
       resolve: async ({ id, eventPosition }, _args, { loaders }) => {
@@ -96,6 +98,7 @@ builder.node(DeliveryRef, {
     status: t.expose('status', { type: DeliveryStatusEnum, description: 'Where it stands.' }),
     attempts: t.connection(
       {
+        authScopes: { scope: 'READ' },
         type: DeliveryAttemptRef,
         description: 'The calls made so far, first one first.',
         resolve: async ({ id }, args, { store, viewer }) =>
@@ -110,6 +113,7 @@ builder.node(DeliveryRef, {
       description: 'When it is tried next, as far as is known; null: not by itself.',
     }),
     body: t.exposeString('body', {
+      authScopes: { scope: 'READ' },
       nullable: true,
       description: 'The bytes last sent, as text; null before the first attempt and above 64 KiB.',
     }),
@@ -117,7 +121,9 @@ builder.node(DeliveryRef, {
       nullable: true,
       description: 'Size of the body last sent; null before the first attempt.',
     }),
+    // A body that is nearly known can be guessed by its hash.
     bodySha256: t.exposeString('bodySha256', {
+      authScopes: { scope: 'READ' },
       nullable: true,
       description: 'SHA-256 of the body last sent, in hexadecimal; null before the first attempt.',
     }),
@@ -128,6 +134,7 @@ DeliveryAttemptRef.implement({
   description: 'One call of a webhook.',
   fields: (t) => ({
     delivery: t.field({
+      authScopes: { scope: 'READ' },
       type: DeliveryRef,
       description: 'What was to be delivered.',
       resolve: async ({ deliveryId }, _args, { loaders }) => {
@@ -219,9 +226,19 @@ builder.subscriptionField('deliveryAttempts', (t) =>
     type: DeliveryAttemptRef,
     description: 'Every call of a webhook, as it ends: a live view, without history.',
     authScopes: { scope: 'READ' },
-    args: { webhookId: t.arg.id({ description: 'Only calls of this webhook; every call where not given.' }) },
-    subscribe: (_root, { webhookId }, context) =>
-      live(context, context.engine.feed.attempts(context.viewer.account.id, webhookId ?? null)),
+    args: {
+      webhookId: t.arg.id({
+        description:
+          'Only calls of this webhook, NOT_FOUND where there is no such; every call where not given.',
+      }),
+    },
+    subscribe: async (_root, { webhookId }, { engine, loaders, viewer }) => {
+      // Nothing would ever come of a webhook that is not there: its subscriber must hear of it.
+      if (webhookId != null && !(await loaders.webhook.load(webhookId))) {
+        throw apiError('NOT_FOUND', `webhook ${shown(webhookId)} was not found`);
+      }
+      return engine.feed.attempts(viewer.account.id, webhookId ?? null);
+    },
     resolve: (
       { attempt: made, delivery }: { attempt: DeliveryAttempt; delivery: Delivery },
       _args,

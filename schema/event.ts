@@ -68,6 +68,7 @@ EventRef.implement({
       description: 'Its number in its job: 1, 2, 3, … without gaps; null of events about webhooks.',
     }),
     job: t.field({
+      authScopes: { scope: 'READ' },
       type: JobRef,
       nullable: true,
       description: 'The job as it is now; null once erased, and of events about webhooks.',
@@ -131,6 +132,7 @@ const TaskEventRef = builder.interfaceRef<Of<TaskFacts>>('TaskEvent').implement(
   interfaces: [EventRef],
   fields: (t) => ({
     task: t.field({
+      authScopes: { scope: 'READ' },
       type: TaskRef,
       nullable: true,
       description: 'The task as it is now; null once erased.',
@@ -210,6 +212,7 @@ concrete<WebhookFacts>('WebhookStatusChanged').implement({
   interfaces: [EventRef],
   fields: (t) => ({
     webhook: t.field({
+      authScopes: { scope: 'READ' },
       type: WebhookRef,
       nullable: true,
       description: 'The webhook as it is now; null once deleted.',

@@ -1,11 +1,11 @@
 import type { EventType, LoggedEvent } from '../src/event.js';
-import { CursorError, decodeCursor, encodeCursor } from '../src/feed.js';
+import { CursorError, decodeCursor, encodeCursor, laterCursor } from '../src/feed.js';
 import type { Job } from '../src/job.js';
 import type { EventPage } from '../src/store.js';
 import { apiError } from './api-error.js';
 import { builder } from './builder.js';
 import { type Connection, pageSize } from './connection.js';
-import { type Context, live } from './context.js';
+import type { Context } from './context.js';
 import { EventTypeEnum } from './event.js';
 import { given } from './input.js';
 import { EventRef } from './refs.js';
@@ -117,6 +117,11 @@ builder.queryField('events', (t) =>
   }),
 );
 
+/** A browser that reconnects sends the `after` of its first try again, and the place it has got to as Last-Event-ID. */
+function resumeFrom(after: string | null | undefined, { viewer, lastEventId }: Context): string | null {
+  return laterCursor(viewer.account.id, after ?? null, lastEventId);
+}
+
 builder.subscriptionFields((t) => ({
   jobEvents: t.field({
     type: EventRef,
@@ -129,9 +134,11 @@ builder.subscriptionFields((t) => ({
       types: t.arg({ type: [EventTypeEnum], description: 'Only these types; all where not given.' }),
     },
     subscribe: (_root, { jobId, after, types }, context) =>
-      live(
-        context,
-        context.engine.feed.jobEvents(context.viewer.account.id, jobId, after ?? null, types ?? null),
+      context.engine.feed.jobEvents(
+        context.viewer.account.id,
+        jobId,
+        resumeFrom(after, context),
+        types ?? null,
       ),
     resolve: (event) => event,
   }),
@@ -145,7 +152,7 @@ builder.subscriptionFields((t) => ({
       after: t.arg({ type: 'Cursor', description: 'Only events after this place; from now on.' }),
     },
     subscribe: (_root, { filter, after }, context) =>
-      live(context, context.engine.feed.events(context.viewer.account.id, given(filter), after ?? null)),
+      context.engine.feed.events(context.viewer.account.id, given(filter), resumeFrom(after, context)),
     resolve: (event) => event,
   }),
 }));

@@ -30,6 +30,7 @@ JobNodeRef.implement({
     progress: t.expose('progress', { type: ProgressRef, description: 'How far it is.' }),
     tasks: t.connection(
       {
+        authScopes: { scope: 'READ' },
         type: TaskRef,
         description: 'Its tasks, in the order of the batch.',
         args: { filter: t.arg({ type: TaskFilterInput, description: 'Only tasks that match.' }) },

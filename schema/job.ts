@@ -3,7 +3,6 @@ import type { Job, JobStatus } from '../src/job.js';
 import { apiError } from './api-error.js';
 import { builder } from './builder.js';
 import { connection } from './connection.js';
-import { live } from './context.js';
 import { DeliveryConnection } from './delivery.js';
 import { described } from './enum.js';
 import { EventTypeEnum } from './event.js';
@@ -63,6 +62,7 @@ builder.node(JobRef, {
     tags: t.exposeStringList('tags', { description: 'Words to find it by.' }),
     progress: t.expose('progress', { type: ProgressRef, description: 'How far it is.' }),
     nodes: t.field({
+      authScopes: { scope: 'READ' },
       type: [JobNodeRef],
       description: 'Its nodes, in the order of the descriptor.',
       resolve: ({ id }, _args, { store, viewer }) => store.nodes(viewer.account.id, id),
@@ -212,11 +212,11 @@ builder.subscriptionField('job', (t) =>
         description: `Least milliseconds between two answers: 0 to ${MAX_INTERVAL_MS}.`,
       }),
     },
-    subscribe: (_root, { id, intervalMs }, context) => {
+    subscribe: (_root, { id, intervalMs }, { engine, viewer }) => {
       if (intervalMs < 0 || intervalMs > MAX_INTERVAL_MS) {
         throw apiError('BAD_USER_INPUT', `intervalMs must be 0 to ${MAX_INTERVAL_MS}, got ${intervalMs}`);
       }
-      return live(context, context.engine.feed.job(context.viewer.account.id, id, intervalMs));
+      return engine.feed.job(viewer.account.id, id, intervalMs);
     },
     resolve: (job) => job,
   }),

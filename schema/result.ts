@@ -24,6 +24,7 @@ ResultRef.implement({
     }),
     algorithmName: t.exposeString('algorithmName', { description: 'The algorithm that made it.' }),
     result: t.field({
+      authScopes: { scope: 'READ' },
       type: 'JSON',
       nullable: true,
       description: 'What the algorithm returned; null where it failed, was skipped or returned null.',

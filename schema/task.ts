@@ -28,6 +28,7 @@ builder.node(TaskRef, {
   loadOne: (id, { store, viewer }) => store.task(viewer.account.id, id),
   fields: (t) => ({
     job: t.field({
+      authScopes: { scope: 'READ' },
       type: JobRef,
       description: 'The job it belongs to.',
       resolve: async ({ jobId }, _args, { loaders }) => {
@@ -51,6 +52,7 @@ builder.node(TaskRef, {
     status: t.expose('status', { type: TaskStatusEnum, description: 'Where it stands.' }),
     attempt: t.exposeInt('attempt', { description: 'How many times it has been started: 0, 1, 2, …' }),
     input: t.field({
+      authScopes: { scope: 'READ' },
       type: 'JSON',
       nullable: true,
       description:
@@ -69,6 +71,7 @@ builder.node(TaskRef, {
       },
     }),
     result: t.field({
+      authScopes: { scope: 'READ' },
       type: 'JSON',
       nullable: true,
       description: 'What the algorithm returned; null where it has not succeeded, or returned null.',

@@ -1,4 +1,6 @@
 import { createHash } from 'node:crypto';
+import type { LoggedEvent } from './event.js';
+import type { EventFilter } from './store.js';
 
 /** A place in an account's log: everything up to and including `position` has been seen. */
 const VERSION = 1;
@@ -23,6 +25,24 @@ export function decodeCursor(cursor: string, accountId: string): number | null {
 
 function checksum(content: string): string {
   return createHash('sha256').update(content).digest('base64url').slice(0, 6);
+}
+
+/** Of two cursors the later one; one that is damaged or foreign comes back as it is, for its reader to refuse. */
+export function laterCursor(accountId: string, one: string | null, other: string | null): string | null {
+  if (one === null || other === null) return one ?? other;
+  const [first, second] = [decodeCursor(one, accountId), decodeCursor(other, accountId)];
+  if (first === null || second === null) return first === null ? one : other;
+  return first >= second ? one : other;
+}
+
+/** Whether an event is one of those asked for: the rule that every store follows when it reads the log. */
+export function matches({ type, job, facts }: LoggedEvent, filter: EventFilter): boolean {
+  const { types, jobIds, pipelines, tags, webhookIds } = filter;
+  if (types && !types.includes(type)) return false;
+  if (jobIds && !(job && jobIds.includes(job.id))) return false;
+  if (pipelines && !(job && pipelines.includes(job.pipelineName))) return false;
+  if (tags && !job?.tags.some((tag) => tags.includes(tag))) return false;
+  return !webhookIds || (facts.of === 'webhook' && webhookIds.includes(facts.webhookId));
 }
 
 /** Thrown where a cursor cannot be served. CURSOR_EXPIRED carries the oldest cursor that can. */

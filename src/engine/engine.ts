@@ -4,6 +4,8 @@ import type { EventType, LoggedEvent } from '../event.js';
 import type { Job } from '../job.js';
 import type { EventFilter } from '../store.js';
 import type { HttpHeader, Webhook, WebhookFormat } from '../webhook.js';
+import type { AttemptView } from './attempt-source.js';
+import type { Source } from './source.js';
 
 /**
  * The use-cases, one transaction each. Expected failures are thrown as ProblemError; ids that are unknown or
@@ -77,9 +79,8 @@ export interface AlgorithmInfo {
 }
 
 /**
- * Live reading. Every iterable is fed from the log, page by page, as fast as it is pulled: a slow reader costs one
- * page of memory. Iterables end by `return()`. Cursor trouble is thrown as CursorError before the first event or
- * when retention has overtaken the reader; an unknown job as ProblemError NOT_FOUND.
+ * Live reading: what can be followed, through the hub. A cursor that is damaged or another account's is thrown as CursorError at
+ * once; what the store must be asked for (an unknown job, a cursor that is too old) is thrown when the source is read.
  */
 export interface FeedReader {
   /** Every event of one job after the cursor, each once; ends after the terminal event. */
@@ -88,14 +89,11 @@ export interface FeedReader {
     jobId: string,
     after: string | null,
     types: EventType[] | null,
-  ): AsyncGenerator<LoggedEvent>;
+  ): Source<LoggedEvent>;
   /** Every event of the account that matches: from the cursor, or from now on. */
-  events(accountId: string, filter: EventFilter, after: string | null): AsyncGenerator<LoggedEvent>;
+  events(accountId: string, filter: EventFilter, after: string | null): Source<LoggedEvent>;
   /** The job now and each time it changes, at most once per interval; its final state always, then it ends. */
-  job(accountId: string, jobId: string, intervalMs: number): AsyncGenerator<Job>;
+  job(accountId: string, jobId: string, intervalMs: number): Source<Job>;
   /** Every attempt to call a webhook as it ends; a live view without history. */
-  attempts(
-    accountId: string,
-    webhookId: string | null,
-  ): AsyncGenerator<{ attempt: DeliveryAttempt; delivery: Delivery }>;
+  attempts(accountId: string, webhookId: string | null): Source<AttemptView>;
 }

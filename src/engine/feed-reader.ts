@@ -1,162 +1,182 @@
-import type { Delivery, DeliveryAttempt } from '../delivery.js';
 import { problem, shown } from '../errors.js';
-import type { EventType, LoggedEvent } from '../event.js';
-import { CursorError, decodeCursor, encodeCursor } from '../feed.js';
+import { type EventType, isTerminal, type LoggedEvent } from '../event.js';
+import { CursorError, decodeCursor, encodeCursor, matches } from '../feed.js';
 import { isEnded, type Job } from '../job.js';
-import { POLL_MS } from '../loop.js';
-import type { EventFilter } from '../store.js';
+import type { EventFilter, EventPage } from '../store.js';
+import { AccountFeeds } from './account-feed.js';
+import { attemptSource } from './attempt-source.js';
 import type { FeedReader } from './engine.js';
-import { liveStream, type Wakeup } from './live-stream.js';
 import type { Parts } from './parts.js';
+import { createSource, type Page, type Source } from './source.js';
 
 const PAGE = 100;
-/** A view of attempts that nobody reads keeps this many: older ones can be queried. */
-const ATTEMPTS_KEPT = 256;
 
-/** Reads the feed for subscribers, straight from the log: the bus only says when to look. */
+/** The feed for subscribers: the newest events from memory, all others from the log, by position. */
 export function createFeedReader(parts: Parts): FeedReader {
-  const { store, bus, clock } = parts;
+  const feeds = new AccountFeeds(parts);
   return {
     jobEvents: (accountId, jobId, after, types) =>
-      liveStream(clock, (wakeup) => {
-        const unlisten = bus.listen('events', (message) => {
-          if (message.accountId === accountId && message.events.some((event) => event.job?.id === jobId))
-            wakeup.wake();
-        });
-        return { run: () => jobEvents(parts, wakeup, accountId, jobId, after, types), end: unlisten };
-      }),
-
+      jobEvents(parts, feeds, accountId, jobId, after === null ? 0 : positionOf(after, accountId), types),
     events: (accountId, filter, after) =>
-      liveStream(clock, (wakeup) => {
-        const unlisten = bus.listen('events', (message) => {
-          if (message.accountId === accountId) wakeup.wake();
-        });
-        return { run: () => events(parts, wakeup, accountId, filter, after), end: unlisten };
-      }),
-
-    job: (accountId, jobId, intervalMs) =>
-      liveStream(clock, (wakeup) => {
-        const unlisten = bus.listen('events', (message) => {
-          if (message.accountId === accountId && message.events.some((event) => event.job?.id === jobId))
-            wakeup.wake();
-        });
-        return { run: () => jobView(parts, wakeup, accountId, jobId, intervalMs), end: unlisten };
-      }),
-
-    attempts: (accountId, webhookId) =>
-      liveStream(clock, (wakeup) => {
-        const waiting: { deliveryId: string; number: number }[] = [];
-        const unlisten = bus.listen('attempt', (message) => {
-          if (message.accountId !== accountId || (webhookId !== null && message.webhookId !== webhookId))
-            return;
-          waiting.push(message);
-          if (waiting.length > ATTEMPTS_KEPT) waiting.shift();
-          wakeup.wake();
-        });
-        async function* run(): AsyncGenerator<{ attempt: DeliveryAttempt; delivery: Delivery }> {
-          for (;;) {
-            const next = waiting.shift();
-            if (!next) {
-              await wakeup.wait(POLL_MS * 60);
-              if (wakeup.ended) return;
-              continue;
-            }
-            const delivery = await store.delivery(accountId, next.deliveryId, clock.now());
-            const attempts = delivery ? await store.attempts(accountId, next.deliveryId) : [];
-            const attempt = attempts.find((one) => one.number === next.number);
-            if (delivery && attempt) yield { attempt, delivery };
-          }
-        }
-        return { run, end: unlisten };
-      }),
+      events(parts, feeds, accountId, filter, after === null ? null : positionOf(after, accountId)),
+    job: (accountId, jobId, intervalMs) => jobView(parts, feeds, accountId, jobId, intervalMs),
+    attempts: (accountId, webhookId) => attemptSource(parts, accountId, webhookId),
   };
 }
 
-async function* jobEvents(
+function jobEvents(
   { store }: Parts,
-  wakeup: Wakeup,
+  feeds: AccountFeeds,
   accountId: string,
   jobId: string,
-  after: string | null,
+  after: number,
   types: EventType[] | null,
-): AsyncGenerator<LoggedEvent> {
-  let position = after === null ? 0 : positionOf(after, accountId);
-  for (;;) {
-    const page = await store.jobEvents(accountId, jobId, types, position, PAGE);
-    if (!page) throw problem('NOT_FOUND', `job ${shown(jobId)} was not found`, ['jobId']);
-    refuseFuture(position, page.head);
-    yield* page.events;
-    const moved = page.through > position;
-    position = page.through;
-    if (page.ended || wakeup.ended) return;
-    if (!moved) await wakeup.wait(POLL_MS);
-  }
+): Source<LoggedEvent> {
+  const wanted = (event: LoggedEvent) => types === null || types.includes(event.type);
+  return createSource({
+    topic: JSON.stringify(['jobEvents', accountId, jobId, types && [...new Set(types)].sort()]),
+    after,
+    paceMs: 0,
+    cursorOf: (position) => encodeCursor(accountId, position),
+    open(tell) {
+      const { feed, release } = feeds.use(accountId);
+      const unlisten = feed.listen(jobId, (event) => {
+        const last = isTerminal(event.type);
+        if (wanted(event)) tell({ position: event.position, item: itemOf(event), last });
+        // The end is told also where its event is not asked for.
+        else if (last) tell({ position: event.position, item: null, last });
+      });
+      return {
+        ready: feed.ready(),
+        position: () => feed.position,
+        recent(position) {
+          const recent = feed.recent(position)?.filter((event) => event.job?.id === jobId);
+          return recent
+            ? {
+                items: recent.filter(wanted).map(itemOf),
+                through: Math.max(position, feed.position),
+                ended: recent.some((event) => isTerminal(event.type)),
+              }
+            : null;
+        },
+        async read(position) {
+          const page = await store.jobEvents(accountId, jobId, types, position, PAGE);
+          if (!page) throw problem('NOT_FOUND', `job ${shown(jobId)} was not found`, ['jobId']);
+          refuseFuture(position, page.head);
+          return pageOf(page, page.ended);
+        },
+        close() {
+          unlisten();
+          release();
+        },
+      };
+    },
+  });
 }
 
-async function* events(
+function events(
   { store }: Parts,
-  wakeup: Wakeup,
+  feeds: AccountFeeds,
   accountId: string,
   filter: EventFilter,
-  after: string | null,
-): AsyncGenerator<LoggedEvent> {
-  let position =
-    after === null ? (await store.events(accountId, filter, 0, 1)).head : positionOf(after, accountId);
-  while (!wakeup.ended) {
-    const page = await store.events(accountId, filter, position, PAGE);
-    refuseFuture(position, page.head);
-    if (position < page.tail) {
-      const oldest = encodeCursor(accountId, page.tail);
-      throw new CursorError(
-        'CURSOR_EXPIRED',
-        'events after this cursor have been removed; go on from extensions.oldest',
-        oldest,
-      );
-    }
-    yield* page.events;
-    position = page.through;
-    if (page.through >= page.head) await wakeup.wait(POLL_MS);
-  }
+  after: number | null,
+): Source<LoggedEvent> {
+  return createSource({
+    topic: JSON.stringify(['events', accountId, Object.entries(filter).sort()]),
+    after,
+    paceMs: 0,
+    cursorOf: (position) => encodeCursor(accountId, position),
+    open(tell) {
+      const { feed, release } = feeds.use(accountId);
+      const unlisten = feed.listen(null, (event) => {
+        if (matches(event, filter)) tell({ position: event.position, item: itemOf(event), last: false });
+      });
+      return {
+        ready: feed.ready(),
+        position: () => feed.position,
+        recent(position) {
+          const items = feed
+            .recent(position)
+            ?.filter((event) => matches(event, filter))
+            .map(itemOf);
+          return items ? { items, through: Math.max(position, feed.position), ended: false } : null;
+        },
+        async read(position) {
+          const page = await store.events(accountId, filter, position, PAGE);
+          refuseFuture(position, page.head);
+          if (position < page.tail) throw expired(accountId, page.tail);
+          return pageOf(page, false);
+        },
+        close() {
+          unlisten();
+          release();
+        },
+      };
+    },
+  });
 }
 
-async function* jobView(
-  { store, clock }: Parts,
-  wakeup: Wakeup,
+/** The job as it is: whoever is told of a change reads it, so that only the newest state is ever sent. */
+function jobView(
+  { store }: Parts,
+  feeds: AccountFeeds,
   accountId: string,
   jobId: string,
   intervalMs: number,
-): AsyncGenerator<Job> {
-  let shownPosition = -1;
-  while (!wakeup.ended) {
-    const job = await store.job(accountId, jobId);
-    if (!job) throw problem('NOT_FOUND', `job ${shown(jobId)} was not found`, ['id']);
-    if (job.position !== shownPosition) {
-      shownPosition = job.position;
-      const at = clock.now();
-      yield job;
-      if (isEnded(job.status)) return;
-      await wakeup.pause(at + intervalMs - clock.now());
-    } else {
-      await wakeup.wait(POLL_MS);
-    }
-  }
+): Source<Job> {
+  return createSource({
+    topic: JSON.stringify(['job', accountId, jobId, intervalMs]),
+    after: -1,
+    paceMs: intervalMs,
+    cursorOf: null,
+    open(tell) {
+      const { feed, release } = feeds.use(accountId);
+      const unlisten = feed.listen(jobId, ({ position }) => tell({ position, item: null, last: false }));
+      return {
+        ready: feed.ready(),
+        position: () => feed.position,
+        recent: () => null,
+        async read(position) {
+          // Taken before the read: what was told by then is in what is read.
+          const told = feed.position;
+          const job = await store.job(accountId, jobId);
+          if (!job) throw problem('NOT_FOUND', `job ${shown(jobId)} was not found`, ['id']);
+          const items = job.position > position ? [{ position: job.position, value: job }] : [];
+          return { items, through: Math.max(job.position, told), ended: isEnded(job.status) };
+        },
+        close() {
+          unlisten();
+          release();
+        },
+      };
+    },
+  });
+}
+
+function itemOf(event: LoggedEvent) {
+  return { position: event.position, value: event };
+}
+
+function pageOf({ events: found, through }: EventPage, ended: boolean): Page<LoggedEvent> {
+  return { items: found.map(itemOf), through, ended };
 }
 
 function positionOf(cursor: string, accountId: string): number {
   const position = decodeCursor(cursor, accountId);
-  if (position === null)
-    throw new CursorError(
-      'CURSOR_INVALID',
-      'this is no cursor of this account; use one that an event carried',
-    );
-  return position;
+  if (position !== null) return position;
+  throw new CursorError('CURSOR_INVALID', 'this is no cursor of this account; use one that an event carried');
 }
 
 /** A cursor from the future is one of a log that is not this one: a copy was put back that does not reach so far. */
 function refuseFuture(position: number, head: number): void {
-  if (position > head)
-    throw new CursorError(
-      'CURSOR_INVALID',
-      'this cursor is ahead of the log; the log may have been restored',
-    );
+  if (position <= head) return;
+  throw new CursorError('CURSOR_INVALID', 'this cursor is ahead of the log; the log may have been restored');
+}
+
+function expired(accountId: string, tail: number): CursorError {
+  return new CursorError(
+    'CURSOR_EXPIRED',
+    'events after this cursor have been removed; go on from extensions.oldest',
+    encodeCursor(accountId, tail),
+  );
 }

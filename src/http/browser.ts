@@ -66,12 +66,11 @@ export function wantsStream(accept: string | undefined): boolean {
   return accept?.toLowerCase().includes('text/event-stream') ?? false;
 }
 
-/** What GraphQL is told of Accept: without the name of server-sent events it does not stream, whatever a wildcard allows. */
+/** What Yoga is told of Accept: streams are not its business, whatever the client would take besides. */
 export function acceptFor(accept: string | undefined): string {
-  if (wantsStream(accept)) return accept!.toLowerCase();
   const named = (accept ?? '')
     .split(',')
-    .filter((one) => one.trim() !== '' && !/^\s*(\*|text)\/\*/i.test(one));
+    .filter((one) => one.trim() !== '' && !/^\s*(\*\/|text\/|multipart\/)/i.test(one));
   return [...named, 'application/json'].join(', ');
 }
 

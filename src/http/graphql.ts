@@ -1,13 +1,14 @@
-import { type DocumentNode, execute, GraphQLError, type GraphQLSchema, subscribe } from 'graphql';
+import { type DocumentNode, execute, type GraphQLSchema } from 'graphql';
 import { createYoga, type Plugin, type YogaServerInstance } from 'graphql-yoga';
+import { apiError } from '../../schema/api-error.js';
 import { type Context, createContext, type Viewer } from '../../schema/context.js';
 import type { Clock } from '../clock.js';
 import type { Engine } from '../engine/engine.js';
-import { messageOf } from '../errors.js';
 import type { Log } from '../log.js';
 import type { Store } from '../store.js';
 import { parseDocument, validateDocument } from './document.js';
 import { maskError, useMasking } from './masking.js';
+import { bodyParams, queryParams } from './params.js';
 
 export interface GraphqlOptions {
   schema: GraphQLSchema;
@@ -24,6 +25,8 @@ export interface RequestFacts {
   viewer: Viewer;
   /** Of a POST, as text. */
   body?: string;
+  /** Of a request for server-sent events that resumes. */
+  lastEventId?: string;
 }
 
 export type Graphql = YogaServerInstance<
@@ -43,14 +46,12 @@ export function createGraphql({
   return createYoga<RequestFacts & Record<string, unknown>, Context & Record<string, unknown>>({
     schema,
     graphqlEndpoint: '/graphql',
-    context: ({ viewer, requestId }) => ({
-      ...createContext({ viewer, requestId, engine, store, now: () => clock.now() }),
+    context: ({ viewer, requestId, lastEventId = null }) => ({
+      ...createContext({ viewer, requestId, lastEventId, engine, store, now: () => clock.now() }),
     }),
     plugins: [useGraphqlJs(), useParams(), useMasking(log)],
     maskedErrors: { maskError: (error) => maskError(error, null, log) },
     parserAndValidationCache: { documentCache: recent<DocumentNode>(), errorCache: recent<Error>() },
-    // Node's own streams: cancelling a reader of Yoga's is only heard at the next ping, 12 s later.
-    fetchAPI: { Response, ReadableStream },
     // Masked errors are logged where the request is known; Yoga's own lines would be a second, poorer copy.
     logging: { debug() {}, info() {}, warn: (...facts) => log.warn({ facts }, 'yoga'), error() {} },
     cors: allowedOrigins.length > 0 && {
@@ -71,13 +72,20 @@ export function createGraphql({
   });
 }
 
-/** graphql-js itself: its iterators are pulled one event at a time, and `return` reaches the source at once. */
+const notStreamed = apiError(
+  'BAD_USER_INPUT',
+  'a subscription is answered over WebSocket, or with the header "Accept: text/event-stream"',
+  { http: { spec: false, status: 406 } },
+);
+
+/** graphql-js itself, behind our own guards. */
 function useGraphqlJs(): Plugin {
   return {
     onParse: ({ setParseFn }) => setParseFn(parseDocument),
     onValidate: ({ setValidationFn }) => setValidationFn(validateDocument as never),
     onExecute: ({ setExecuteFn }) => setExecuteFn(execute as never),
-    onSubscribe: ({ setSubscribeFn }) => setSubscribeFn(subscribe as never),
+    // The hub feeds subscriptions; over plain HTTP there is no way to send what comes later.
+    onSubscribe: ({ setResultAndStopExecution }) => setResultAndStopExecution({ errors: [notStreamed] }),
   };
 }
 
@@ -86,42 +94,12 @@ function useParams(): Plugin<object, RequestFacts & Record<string, unknown>> {
   return {
     onRequestParse({ request, url, serverContext, setRequestParser }) {
       if (request.method === 'POST') {
-        setRequestParser(() => parsedAs('the body', serverContext.body ?? '') as never);
+        setRequestParser(() => bodyParams(serverContext.body ?? '') as never);
       } else if (request.method === 'GET') {
-        const given = (name: string) => url.searchParams.get(name) || undefined;
-        const json = (name: string) => {
-          const text = given(name);
-          return text === undefined ? undefined : parsedAs(`the parameter ${name}`, text);
-        };
-        setRequestParser(
-          () =>
-            ({
-              query: given('query'),
-              operationName: given('operationName'),
-              variables: json('variables'),
-              extensions: json('extensions'),
-            }) as never,
-        );
+        setRequestParser(() => queryParams(url.searchParams) as never);
       }
     },
   };
-}
-
-function parsedAs(what: string, text: string): unknown {
-  let value: unknown;
-  try {
-    value = JSON.parse(text);
-  } catch (error) {
-    throw badRequest(`${what} must be JSON: ${messageOf(error).slice(0, 200)}`);
-  }
-  if (typeof value !== 'object' || value === null) {
-    throw badRequest(`${what} must be a JSON object, got ${value === null ? 'null' : typeof value}`);
-  }
-  return value;
-}
-
-function badRequest(message: string): GraphQLError {
-  return new GraphQLError(message, { extensions: { code: 'BAD_USER_INPUT', http: { status: 400 } } });
 }
 
 const CACHED_DOCUMENTS = 256;

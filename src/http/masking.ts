@@ -1,5 +1,5 @@
 import type { ExecutionResult } from 'graphql';
-import { GraphQLError } from 'graphql';
+import { GraphQLError, type GraphQLErrorOptions } from 'graphql';
 import type { Plugin } from 'graphql-yoga';
 import { publicError } from '../../schema/api-error.js';
 import type { Context } from '../../schema/context.js';
@@ -23,13 +23,31 @@ export function maskError(thrown: unknown, requestId: string | null, log: Log): 
   });
 }
 
-interface Place {
-  nodes?: NonNullable<GraphQLError['nodes']>;
-  path?: NonNullable<GraphQLError['path']>;
+type Place = Pick<GraphQLErrorOptions, 'nodes' | 'path' | 'source' | 'positions'>;
+
+/** Where in the document; a syntax error has no node yet, but a place in the text. */
+function placeOf({ nodes, path, source, positions }: GraphQLError): Place {
+  return { ...(nodes ? { nodes } : { source, positions }), ...(path && { path }) };
 }
 
-function placeOf({ nodes, path }: GraphQLError): Place {
-  return { ...(nodes && { nodes }), ...(path && { path }) };
+/** Masking for the transports that write results themselves. */
+export interface Masking {
+  /** An error as its client may see it, without the hints meant for HTTP statuses. */
+  shown(thrown: unknown, requestId: string): GraphQLError;
+  masked(result: ExecutionResult, requestId: string): ExecutionResult;
+}
+
+export function createMasking(log: Log): Masking {
+  const shown = (thrown: unknown, requestId: string): GraphQLError => {
+    const error = maskError(thrown, requestId, log);
+    delete error.extensions['http'];
+    return error;
+  };
+  return {
+    shown,
+    masked: (result, requestId) =>
+      result.errors ? { ...result, errors: result.errors.map((error) => shown(error, requestId)) } : result,
+  };
 }
 
 /** Masks what operations answer, the same for HTTP, server-sent events and WebSocket. */

@@ -4,6 +4,10 @@ import { Hono } from 'hono';
 import type { Log } from '../log.js';
 import { type Refusal, refusalBody } from './refusal.js';
 
+/** Where GraphQL is served, over every transport: not by Hono, since streams and sockets need the raw request. */
+export const GRAPHQL_PATH = '/graphql';
+export const GRAPHQL_METHODS: readonly string[] = ['GET', 'POST', 'OPTIONS'];
+
 export interface RouteOptions {
   /** Why the server is not ready; empty: it is. */
   ready(): Promise<string[]>;
@@ -12,7 +16,7 @@ export interface RouteOptions {
   log: Log;
 }
 
-/** Everything beside /graphql. */
+/** Everything beside GraphQL. */
 export function createRoutes({ ready, warnings, log }: RouteOptions): Hono<{ Bindings: HttpBindings }> {
   const app = new Hono<{ Bindings: HttpBindings }>();
   app.get('/healthz', (c) => c.json({ status: 'ok' }));
@@ -29,6 +33,12 @@ export function createRoutes({ ready, warnings, log }: RouteOptions): Hono<{ Bin
     return refuse(500, 'INTERNAL', 'Unexpected error.', { requestId });
   });
   return app;
+}
+
+/** All that is served, as "GET /healthz", GraphQL included: whoever has to know every door asks here. */
+export function routeNames({ routes }: ReturnType<typeof createRoutes>): string[] {
+  const graphql = GRAPHQL_METHODS.map((method) => `${method} ${GRAPHQL_PATH}`);
+  return [...new Set([...graphql, ...routes.map(({ method, path }) => `${method} ${path}`)])];
 }
 
 export type Listener = (request: IncomingMessage, response: ServerResponse) => Promise<void>;

@@ -2,6 +2,7 @@ import { randomUUID } from 'node:crypto';
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import type { Duplex } from 'node:stream';
+import { createContext } from '../../schema/context.js';
 import { createSchema } from '../../schema/schema.js';
 import type { Clock } from '../clock.js';
 import type { Engine } from '../engine/engine.js';
@@ -12,9 +13,16 @@ import { lengthRefusal, readBody, typeRefusal } from './body.js';
 import { acceptFor, browserRefusal, wantsStream } from './browser.js';
 import { graphiqlHeaders, graphiqlPage } from './graphiql.js';
 import { createGraphql } from './graphql.js';
+import { Hub } from './hub.js';
+import { LiveConnections } from './live-connections.js';
+import { createMasking } from './masking.js';
+import { createOperations, type OperationParams } from './operations.js';
+import { Backlog } from './outlet.js';
+import { bodyParams, queryParams } from './params.js';
 import { type Refusal, refusalBody, sendRefusal } from './refusal.js';
 import { respond } from './respond.js';
-import { createRoutes, routeListener } from './routes.js';
+import { createRoutes, GRAPHQL_METHODS, GRAPHQL_PATH, routeListener } from './routes.js';
+import { serveStream } from './sse.js';
 import { createWebsockets } from './websocket.js';
 
 export const MAX_BODY_BYTES = 2 * 1024 * 1024;
@@ -58,12 +66,21 @@ export function createHttpServer(options: HttpServerOptions): HttpServer {
   const auth = createAuth(options);
   const graphql = createGraphql({ schema: createSchema(), engine, store, clock, log, allowedOrigins });
   let draining = false;
-  const streams = new Set<ServerResponse>();
-  const websockets = createWebsockets({
-    graphql,
-    auth,
+  const masking = createMasking(log);
+  const operations = createOperations(graphql, masking);
+  const hub = new Hub({
+    ...masking,
     clock,
-    log,
+    contextFor: (viewer, requestId) =>
+      createContext({ viewer, requestId, lastEventId: null, engine, store, now: () => clock.now() }),
+  });
+  const connections = new LiveConnections(clock, auth, (error) =>
+    log.error({ err: error }, 'the keys of open connections could not be checked'),
+  );
+  const backlog = new Backlog();
+  const live = { operations, hub, masking, connections, backlog, auth, clock, log };
+  const websockets = createWebsockets({
+    ...live,
     maxMessageBytes: maxBodyBytes,
     draining: () => draining,
   });
@@ -93,7 +110,7 @@ export function createHttpServer(options: HttpServerOptions): HttpServer {
       return null;
     }
     if (draining) return DRAINING;
-    if (!['GET', 'POST', 'OPTIONS'].includes(method)) {
+    if (!GRAPHQL_METHODS.includes(method)) {
       return {
         status: 405,
         code: 'BAD_USER_INPUT',
@@ -109,9 +126,10 @@ export function createHttpServer(options: HttpServerOptions): HttpServer {
     if (wrongType) return wrongType;
     const body = method === 'POST' ? await readBody(request, maxBodyBytes) : undefined;
     if (typeof body === 'object') return body;
-    if (wantsStream(headers.accept)) {
-      streams.add(response);
-      response.once('close', () => streams.delete(response));
+    if (viewer && wantsStream(headers.accept)) {
+      const params = paramsOf(request, body);
+      const { requestId } = facts;
+      if (params && (await serveStream(live, { request, response, params, viewer, requestId }))) return null;
     }
     const answer = await graphql.fetch(
       // The Host header is the client's to choose, and of no use here.
@@ -136,7 +154,7 @@ export function createHttpServer(options: HttpServerOptions): HttpServer {
     try {
       let refusal = await refusalOf(request, false);
       if (!refusal) {
-        if (pathOf(request) === '/graphql') refusal = await serveGraphql(request, response, facts);
+        if (pathOf(request) === GRAPHQL_PATH) refusal = await serveGraphql(request, response, facts);
         else await routes(request, response);
       }
       if (refusal) sendRefusal(response, refusal);
@@ -153,8 +171,8 @@ export function createHttpServer(options: HttpServerOptions): HttpServer {
   const upgrade = async (request: IncomingMessage, socket: Duplex, head: Buffer): Promise<void> => {
     const requestId = requestIdOf(request);
     let refusal = await refusalOf(request, true);
-    if (pathOf(request) !== '/graphql') {
-      refusal ??= { status: 404, code: 'NOT_FOUND', message: 'WebSockets are served at /graphql' };
+    if (pathOf(request) !== GRAPHQL_PATH) {
+      refusal ??= { status: 404, code: 'NOT_FOUND', message: `WebSockets are served at ${GRAPHQL_PATH}` };
     }
     if (draining) refusal ??= DRAINING;
     log.info({ path: pathOf(request), status: refusal?.status ?? 101, requestId }, 'upgrade');
@@ -189,18 +207,28 @@ export function createHttpServer(options: HttpServerOptions): HttpServer {
       new Promise((resolve) => {
         draining = true;
         const deadline = clock.after(deadlineMs, () => {
-          websockets.terminate();
+          connections.terminate();
           server.closeAllConnections();
         });
         server.close(() => {
           deadline.cancel();
           resolve();
         });
-        websockets.goAway();
-        for (const stream of streams) stream.destroy();
+        // Half of the time for clients to go, the other half for what they still run.
+        void connections.goAway(deadlineMs / 2);
         server.closeIdleConnections();
       }),
   };
+}
+
+/** What a request for a stream asks for; null where it is no JSON: then the usual answer says so. */
+function paramsOf(request: IncomingMessage, body: string | undefined): OperationParams | null {
+  try {
+    if (body !== undefined) return bodyParams(body);
+    return queryParams(new URL(targetOf(request), 'http://localhost').searchParams);
+  } catch {
+    return null;
+  }
 }
 
 /** What is told of a request in the log. */

@@ -1,31 +1,34 @@
 import type { IncomingMessage } from 'node:http';
+import type { Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
-import { type FormattedExecutionResult, GraphQLError, type GraphQLFormattedError } from 'graphql';
-import {
-  handleProtocols,
-  makeServer,
-  type Context as SocketContext,
-  type SubscribePayload,
-} from 'graphql-ws';
+import type { ExecutionResult, FormattedExecutionResult, GraphQLError } from 'graphql';
+import { handleProtocols, makeServer, type ServerOptions, type SubscribePayload } from 'graphql-ws';
 import { type WebSocket, WebSocketServer } from 'ws';
 import { apiError } from '../../schema/api-error.js';
 import type { Viewer } from '../../schema/context.js';
-import type { Clock, Timer } from '../clock.js';
+import type { Clock } from '../clock.js';
+import { isSource } from '../engine/source.js';
 import { messageOf } from '../errors.js';
 import type { Log } from '../log.js';
 import type { Auth } from './auth.js';
-import type { Graphql } from './graphql.js';
+import type { Hub } from './hub.js';
+import type { LiveConnection, LiveConnections } from './live-connections.js';
+import type { Masking } from './masking.js';
+import { OperationIds } from './operation-ids.js';
+import type { Operations } from './operations.js';
+import { type Backlog, Outlet } from './outlet.js';
+import { parked } from './parked.js';
 
-/** Twice a minute would do for most proxies; five times is safe for all that were heard of. */
-const PING_EVERY_MS = 12_000;
-/** A client that takes nothing for this long is not coming back: it resumes elsewhere with its cursor. */
-const STALLED_AFTER_MS = 300_000;
 const MAX_OPERATIONS = 100;
 /** A socket with more than this on its way to the client is not read from. */
 const MAX_UNSENT_BYTES = 1024 * 1024;
 
 export interface WebsocketOptions {
-  graphql: Graphql;
+  operations: Operations;
+  hub: Hub;
+  masking: Masking;
+  connections: LiveConnections;
+  backlog: Backlog;
   auth: Auth;
   clock: Clock;
   log: Log;
@@ -34,94 +37,64 @@ export interface WebsocketOptions {
   draining(): boolean;
 }
 
+type MaskedResult = Parameters<Masking['masked']>[0];
+
 interface Extra {
   socket: WebSocket;
   request: IncomingMessage;
   requestId: string;
-  /** As given when the socket was opened. */
-  credentials: string | undefined;
-  viewer: Viewer | null;
-}
-
-interface Health {
-  answered: boolean;
-  /** When the socket last took something, or was seen with nothing to take. */
-  drainedAt: number;
+  outlet: Outlet;
+  connection: LiveConnection;
+  ids: OperationIds;
 }
 
 export interface Websockets {
   upgrade(request: IncomingMessage, socket: Duplex, head: Buffer, requestId: string): void;
-  /** Tells every client to go and come back: 1001. */
-  goAway(): void;
-  /** Ends what is still open, without a word. */
-  terminate(): void;
 }
 
-/** GraphQL over WebSocket: the protocol graphql-transport-ws, by graphql-ws. */
+/** GraphQL over WebSocket: the protocol graphql-transport-ws, by graphql-ws; the hub writes the events. */
 export function createWebsockets(options: WebsocketOptions): Websockets {
-  const { graphql, auth, clock, log } = options;
-  const protocol = makeServer<Record<string, unknown>, Extra>({
-    onConnect: async ({ connectionParams, extra }) => {
-      const given = connectionParams?.['authorization'] ?? connectionParams?.['Authorization'];
-      const header = extra.request.headers.authorization;
-      extra.credentials = typeof given === 'string' ? given : header;
-      extra.viewer = await auth.viewerOf(extra.credentials);
-      if (extra.viewer) return true;
-      // False alone would close with 4403, which says that the key is good but may not.
-      extra.socket.close(4401, 'Unauthorized');
-      return false;
-    },
-    onSubscribe: async (context, _id, payload) => {
-      // Asked again for each operation: a key may have ended since, or the first one been made.
-      context.extra.viewer = await auth.viewerOf(context.extra.credentials);
-      if (context.extra.viewer) return operation(options, context, payload);
-      context.extra.socket.close(4401, 'Unauthorized');
-      return [apiError('UNAUTHENTICATED', 'the API key of this socket is not valid any more')];
-    },
-    execute: (args) => runner(graphql).execute(args),
-    subscribe: (args) => runner(graphql).subscribe(args),
-    onNext: (_context, _id, _payload, _args, result) =>
-      result.errors && ({ ...result, errors: result.errors.map(shown) } as FormattedExecutionResult),
-    onError: (_context, _id, _payload, errors) => errors.map(shown),
-  });
-
+  const { log, connections, backlog, clock } = options;
+  const protocol = makeServer(protocolOptions(options));
   const server = new WebSocketServer({
     noServer: true,
     maxPayload: options.maxMessageBytes,
     perMessageDeflate: false,
     handleProtocols,
   });
-  const health = new Map<WebSocket, Health>();
-  let timer: Timer | null = null;
-  const sweep = () => {
-    for (const [socket, state] of health) check(socket, state, clock.now());
-    timer = health.size > 0 ? clock.after(PING_EVERY_MS, sweep) : null;
-  };
 
   const open = (socket: WebSocket, request: IncomingMessage, requestId: string) => {
-    const state: Health = { answered: true, drainedAt: clock.now() };
-    health.set(socket, state);
-    timer ??= clock.after(PING_EVERY_MS, sweep);
-    const extra: Extra = { socket, request, requestId, credentials: undefined, viewer: null };
+    const outlet = new Outlet(request.socket as Socket, backlog, clock.now());
+    const connection = connections.add({
+      outlet,
+      close: (code, reason) => socket.close(code, reason),
+      terminate: () => socket.terminate(),
+      ping: () => socket.ping(),
+    });
+    const ids = new OperationIds(MAX_OPERATIONS);
     const closed = protocol.opened(
       {
         protocol: socket.protocol,
-        // graphql-ws pulls the next event when this resolves: a slow client costs one message, not a queue.
+        // graphql-ws goes on when this resolves. Results of queries are bounded, and events are the hub's.
         send: (data) =>
           new Promise((resolve) => {
-            if (socket.readyState !== socket.OPEN) return resolve();
-            socket.send(data, () => {
-              state.drainedAt = clock.now();
-              if (socket.isPaused && socket.bufferedAmount < MAX_UNSENT_BYTES) socket.resume();
-              resolve();
-            });
+            const text = ids.outward(data);
+            if (text === null || socket.readyState !== socket.OPEN) return resolve();
+            socket.send(text, () => resolve());
           }),
         close: (code, reason) => socket.close(code, reason),
         onMessage: (handle) =>
           socket.on('message', (data) => {
             // Every message may be answered (a ping with its payload): who does not read is not read from.
-            if (socket.bufferedAmount >= MAX_UNSENT_BYTES) socket.pause();
-            handle(String(data)).catch((error: unknown) => {
+            if (socket.bufferedAmount >= MAX_UNSENT_BYTES) {
+              socket.pause();
+              outlet.whenDrained(() => socket.resume());
+            }
+            const message = ids.inward(String(data));
+            if (message === null) return;
+            if ('close' in message) return socket.close(message.close, message.reason);
+            // It takes what is parsed already, though its type does not say so.
+            handle(message.pass as string).catch((error: unknown) => {
               if (/^Unexpected message of type/.test(messageOf(error))) {
                 socket.close(4400, 'Unexpected message');
                 return;
@@ -131,16 +104,15 @@ export function createWebsockets(options: WebsocketOptions): Websockets {
             });
           }),
       },
-      extra,
+      { socket, request, requestId, outlet, connection, ids },
     );
-    socket.on('pong', () => {
-      state.answered = true;
-    });
+    socket.on('pong', () => connection.answered());
     // A message above the limit or a bad frame: ws closes the socket with the right code by itself.
     socket.on('error', (error) => log.debug({ err: error, requestId }, 'websocket error'));
     socket.once('close', (code, reason) => {
-      health.delete(socket);
-      log.info({ requestId, code, account: extra.viewer?.account.id }, 'websocket closed');
+      outlet.close();
+      connection.closed(code);
+      log.info({ requestId, code, account: connection.viewer?.account.id }, 'websocket closed');
       closed(code, String(reason)).catch((error: unknown) =>
         log.error({ err: error, requestId }, 'unexpected error'),
       );
@@ -150,74 +122,94 @@ export function createWebsockets(options: WebsocketOptions): Websockets {
   return {
     upgrade: (request, socket, head, requestId) =>
       server.handleUpgrade(request, socket, head, (opened) => open(opened, request, requestId)),
-    goAway() {
-      timer?.cancel();
-      timer = null;
-      for (const socket of health.keys()) socket.close(1001, 'Going away');
-    },
-    terminate() {
-      for (const socket of health.keys()) socket.terminate();
-    },
   };
 }
 
-/** One look at a socket: a dead one is ended, a stuck one after a while, any other is pinged. */
-function check(socket: WebSocket, state: Health, now: number): void {
-  if (socket.bufferedAmount > 0) {
-    // The pong would wait behind what is not taken: no ping, no verdict.
-    if (now - state.drainedAt >= STALLED_AFTER_MS) socket.close(1013, 'Too slow');
-    return;
-  }
-  state.drainedAt = now;
-  if (!state.answered) {
-    socket.terminate();
-    return;
-  }
-  state.answered = false;
-  socket.ping();
+function protocolOptions(options: WebsocketOptions): ServerOptions<Record<string, unknown>, Extra> {
+  const { operations, hub, masking, auth } = options;
+  return {
+    onConnect: async ({ connectionParams, extra }) => {
+      const given = connectionParams?.['authorization'] ?? connectionParams?.['Authorization'];
+      const credentials = typeof given === 'string' ? given : extra.request.headers.authorization;
+      const viewer = await auth.viewerOf(credentials);
+      if (viewer) {
+        extra.connection.admit(credentials, viewer);
+        return true;
+      }
+      // False alone would close with 4403, which says that the key is good but may not.
+      extra.socket.close(4401, 'Unauthorized');
+      return false;
+    },
+    onSubscribe: async ({ extra }, id, payload) => {
+      // Asked again for each operation: a key may have ended since, or the first one been made.
+      const viewer = await auth.viewerOf(extra.connection.credentials);
+      if (!viewer) {
+        extra.socket.close(4401, 'Unauthorized');
+        return [apiError('UNAUTHENTICATED', 'the API key of this socket is not valid any more')];
+      }
+      const refused = refusal(options, extra.ids.isOver(id));
+      return refused ? [refused] : prepare(options, extra, viewer, payload);
+    },
+    execute: (args) => operations.execute(args),
+    subscribe: async (args) => {
+      const source = await operations.source(args);
+      return (isSource(source) ? source : failing(source)) as AsyncIterableIterator<ExecutionResult>;
+    },
+    // Runs before graphql-ws looks whether the client still wants it; nothing is followed before it asks for more.
+    onOperation: ({ extra }, id, _payload, args, result) => {
+      if (!isSource(result)) return undefined;
+      const { socket, outlet, ids } = extra;
+      const head = `{"id":${JSON.stringify(ids.given(id))},"type":"next","payload":`;
+      return parked((end) =>
+        hub.follow(result, args, {
+          ready: () => socket.readyState === socket.OPEN && outlet.takesMore(),
+          whenReady: (callback) => outlet.whenDrained(callback),
+          send: ({ text }) => socket.send(`${head}${text}}`),
+          together: (run) => outlet.together(run),
+          end,
+        }),
+      );
+    },
+    onNext: ({ extra }, _id, _payload, _args, result) =>
+      result.errors && (masking.masked(result as MaskedResult, extra.requestId) as FormattedExecutionResult),
+    onError: ({ extra }, _id, _payload, errors) =>
+      errors
+        .flatMap((error) =>
+          error.originalError instanceof NotFollowed ? error.originalError.errors : [error],
+        )
+        .map((error) => masking.shown(error, extra.requestId).toJSON()),
+  };
 }
 
-/** The execution arguments of an operation, or the errors that keep it from running. */
-async function operation(
-  { graphql, draining }: WebsocketOptions,
-  { extra, subscriptions }: SocketContext<Record<string, unknown>, Extra>,
+function refusal({ draining }: WebsocketOptions, isOver: boolean): GraphQLError | null {
+  if (draining()) return apiError('UNAVAILABLE', 'the server is going down: connect again');
+  if (!isOver) return null;
+  return apiError(
+    'LIMIT_REACHED',
+    `one socket may run at most ${MAX_OPERATIONS} operations at once: complete some, or open another socket`,
+  );
+}
+
+async function prepare(
+  { operations }: WebsocketOptions,
+  { requestId }: Extra,
+  viewer: Viewer,
   payload: SubscribePayload,
 ) {
-  if (draining()) return [apiError('UNAVAILABLE', 'the server is going down: connect again')];
-  if (Object.keys(subscriptions).length > MAX_OPERATIONS) {
-    return [
-      apiError(
-        'LIMIT_REACHED',
-        `one socket may run at most ${MAX_OPERATIONS} operations at once: complete some, or open another socket`,
-      ),
-    ];
-  }
-  const facts = { requestId: extra.requestId, viewer: extra.viewer!, params: payload };
-  const { schema, parse, validate, contextFactory } = graphql.getEnveloped(facts as never);
-  try {
-    const document = parse(payload.query);
-    const errors = validate(schema, document);
-    if (errors.length > 0) return errors;
-    return {
-      schema,
-      document,
-      operationName: payload.operationName,
-      variableValues: payload.variables,
-      contextValue: await contextFactory(),
-    };
-  } catch (error) {
-    // Left to graphql-ws it would close the socket, and every other operation with it.
-    if (error instanceof GraphQLError) return [error];
-    throw error;
+  const prepared = await operations.prepare(payload, { requestId, viewer });
+  return Array.isArray(prepared) ? prepared : prepared.args;
+}
+
+/** Why a subscription cannot be followed. */
+class NotFollowed extends Error {
+  constructor(readonly errors: readonly GraphQLError[]) {
+    super('the subscription cannot be followed');
   }
 }
 
-function runner(graphql: Graphql) {
-  return graphql.getEnveloped({} as never);
-}
-
-/** An error as the client sees it: without the hints meant for HTTP statuses. */
-function shown(error: GraphQLError): GraphQLFormattedError {
-  const { extensions: { http: _http, ...extensions } = {}, ...rest } = error.toJSON();
-  return { ...rest, ...(Object.keys(extensions).length > 0 && { extensions }) };
+/** What cannot be followed ends with an `error` message, like everything that fails before its first result. */
+function failing(errors: readonly GraphQLError[]): AsyncIterable<never> {
+  return {
+    [Symbol.asyncIterator]: () => ({ next: () => Promise.reject(new NotFollowed(errors)) }),
+  };
 }

@@ -76,17 +76,20 @@ export function accountsOf(db: Handle, commits: GroupCommit, ids: Ids): Accounts
     },
     hasApiKeys: async () => db.prepare('select 1 from api_keys limit 1').get() !== undefined,
     async apiKeys(accountId, page: Page) {
-      const keyOf = (id: string | null) =>
-        id === null
-          ? null
-          : (db.drizzle.select({ key: apiKeys.key }).from(apiKeys).where(eq(apiKeys.id, id)).get()?.key ?? 0);
+      const account = accountKey(db, accountId) ?? 0;
+      // Another account's key is as good as none: its place would tell when it was made.
+      const keyOf = (id: string | null) => {
+        if (id === null) return null;
+        const own = and(eq(apiKeys.id, id), eq(apiKeys.account, account));
+        return db.drizzle.select({ key: apiKeys.key }).from(apiKeys).where(own).get()?.key ?? 0;
+      };
       const [after, before] = [keyOf(page.after), keyOf(page.before)];
       const rows = db.drizzle
         .select()
         .from(apiKeys)
         .where(
           and(
-            eq(apiKeys.account, accountKey(db, accountId) ?? 0),
+            eq(apiKeys.account, account),
             after === null ? undefined : gt(apiKeys.key, after),
             before === null ? undefined : lt(apiKeys.key, before),
           ),

@@ -105,7 +105,7 @@ export function feedOf(db: Handle): Feed {
           `select ${EVENT_COLUMNS} from events e left join jobs j on j.key = e.job
            where e.account = @account and e.position > @after and e.position <= @through
              and (@types is null or e.type in (select value from json_each(@types)))
-             and (@uuids is null or j.uuid in (select value from json_each(@uuids)))
+             and (@jobs is null or j.pipeline || ':' || j.uuid in (select value from json_each(@jobs)))
              and (@pipelines is null or j.pipeline in (select value from json_each(@pipelines)))
              and (@tags is null or exists (
                select 1 from json_each(j.tags) t where t.value in (select value from json_each(@tags))))
@@ -172,7 +172,7 @@ function filterParameters(filter: EventFilter) {
     values === undefined ? null : JSON.stringify(values);
   return {
     types: list(filter.types),
-    uuids: list(filter.jobIds?.map((id) => parseJobId(id)?.uuid ?? '')),
+    jobs: list(filter.jobIds),
     pipelines: list(filter.pipelines),
     tags: list(filter.tags),
     webhooks: list(filter.webhookIds),

@@ -296,9 +296,9 @@ test('a port that is taken is one sentence that says what to do', async () => {
   );
 });
 
-test('server-sent events are pulled one by one, and a client that leaves ends the source', async () => {
+test('server-sent events arrive one by one, and a client that leaves ends the source', async () => {
   const jobs = source<ReturnType<typeof job>>();
-  const { port } = await serve({ feed: { job: () => jobs.generator } });
+  const { port } = await serve({ feed: { job: () => jobs.source } });
   const received = later<string>();
   const call = request(
     {
@@ -321,40 +321,34 @@ test('server-sent events are pulled one by one, and a client that leaves ends th
   );
   call.on('error', () => {});
   call.end(JSON.stringify({ query: 'subscription { job(id: "x") { number } }' }));
-  await jobs.pulled;
-  expect(jobs.pulls()).toBe(1);
+  await jobs.followed;
   jobs.push(job(1));
   expect(await received.promise).toContain('event: next\ndata: {"data":{"job":{"number":1}}}\n\n');
   call.destroy();
-  await jobs.returned;
+  await jobs.left;
 });
 
 test('server-sent events complete with the source, and end when the server closes', async () => {
   const first = source<ReturnType<typeof job>>();
   const second = source<ReturnType<typeof job>>();
   const sources = [first, second];
-  const { url, server } = await serve({ feed: { job: () => sources.shift()!.generator } });
+  const { url, server } = await serve({ feed: { job: () => sources.shift()!.source } });
   const stream = () => post(url, 'subscription { job(id: "x") { number } }', { accept: 'text/event-stream' });
   const complete = stream();
-  await first.pulled;
+  await first.followed;
   first.end();
   expect((await complete).text).toMatch(/event: complete\ndata:\n\n$/);
   const cut = stream().catch((error: Error) => error);
-  await second.pulled;
+  await second.followed;
   await server.close(5_000);
-  await second.returned;
+  await second.left;
   await cut;
 });
 
 test('a subscription that cannot go on tells its code in the stream', async () => {
-  const { url } = await serve({
-    feed: {
-      job: async function* () {
-        yield job(1);
-        throw problem('NOT_FOUND', 'job "x" was not found', ['id']);
-      },
-    },
-  });
+  const jobs = source([job(1)]);
+  jobs.fail(problem('NOT_FOUND', 'job "x" was not found', ['id']));
+  const { url } = await serve({ feed: { job: () => jobs.source } });
   const { text } = await post(url, 'subscription { job(id: "x") { number } }', {
     accept: 'text/event-stream',
   });

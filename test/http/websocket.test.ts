@@ -45,9 +45,9 @@ function follow(of: Client, query: string) {
 
 test('a subscription is told each value and completes with its source', async () => {
   const jobs = source<ReturnType<typeof job>>();
-  const { port } = await serve({ feed: { job: () => jobs.generator } });
+  const { port } = await serve({ feed: { job: () => jobs.source } });
   const following = follow(client(port), JOB);
-  await jobs.pulled;
+  await jobs.followed;
   jobs.push(job(1));
   await following.first;
   jobs.end();
@@ -57,32 +57,29 @@ test('a subscription is told each value and completes with its source', async ()
 
 test('a client that completes ends the source at once, though no event comes', async () => {
   const jobs = source<ReturnType<typeof job>>();
-  const { port } = await serve({ feed: { job: () => jobs.generator } });
+  const { port } = await serve({ feed: { job: () => jobs.source } });
   const following = follow(client(port), JOB);
-  await jobs.pulled;
+  await jobs.followed;
   following.stop();
-  await jobs.returned;
+  await jobs.left;
 });
 
 test('a client that vanishes ends its sources', async () => {
   const jobs = source<ReturnType<typeof job>>();
-  const { port } = await serve({ feed: { job: () => jobs.generator } });
+  const { port } = await serve({ feed: { job: () => jobs.source } });
   const connected = client(port);
   follow(connected, JOB);
-  await jobs.pulled;
+  await jobs.followed;
   connected.terminate();
-  await jobs.returned;
+  await jobs.left;
 });
 
 test('what hangs under an event is read anew for each', async () => {
   let reads = 0;
+  const events = source([event(1), event(2)]);
+  events.end();
   const { port } = await serve({
-    feed: {
-      jobEvents: async function* () {
-        yield event(1);
-        yield event(2);
-      },
-    },
+    feed: { jobEvents: () => events.source },
     // The same job twice: a loader that outlived the first event would answer the second.
     store: { job: async () => job(1, { number: ++reads }) },
   });
@@ -108,10 +105,10 @@ test.each([
   [`${'{ a '.repeat(10_000)}`, 'LIMIT_REACHED'],
 ])('a bad document (%.20s) fails alone: the socket and its other operations go on', async (query, code) => {
   const jobs = source<ReturnType<typeof job>>();
-  const { port } = await serve({ feed: { job: () => jobs.generator } });
+  const { port } = await serve({ feed: { job: () => jobs.source } });
   const connected = client(port);
   const good = follow(connected, JOB);
-  await jobs.pulled;
+  await jobs.followed;
   const errors = await follow(connected, query).ended;
   expect(errors).toMatchObject([{ extensions: { code } }]);
   expect(JSON.stringify(errors)).not.toContain('"http"');
@@ -120,27 +117,17 @@ test.each([
 });
 
 test('cursor trouble is an error with its code and the oldest good cursor', async () => {
-  const { port } = await serve({
-    feed: {
-      // biome-ignore lint/correctness/useYield: it fails before the first event.
-      events: async function* () {
-        throw new CursorError('CURSOR_EXPIRED', 'gone', 'c-20');
-      },
-    },
-  });
+  const events = source<ReturnType<typeof event>>();
+  events.fail(new CursorError('CURSOR_EXPIRED', 'gone', 'c-20'));
+  const { port } = await serve({ feed: { events: () => events.source } });
   const errors = await follow(client(port), 'subscription { events { id } }').ended;
   expect(errors).toMatchObject([{ message: 'gone', extensions: { code: 'CURSOR_EXPIRED', oldest: 'c-20' } }]);
 });
 
 test('an unexpected failure of a source is masked', async () => {
-  const { port, log } = await serve({
-    feed: {
-      job: async function* () {
-        yield job(1);
-        throw new Error('geheim');
-      },
-    },
-  });
+  const jobs = source([job(1)]);
+  jobs.fail(new Error('geheim'));
+  const { port, log } = await serve({ feed: { job: () => jobs.source } });
   const errors = await follow(client(port), JOB).ended;
   expect(errors).toMatchObject([
     { message: 'Unexpected error.', extensions: { code: 'INTERNAL', requestId: expect.any(String) } },
@@ -238,10 +225,10 @@ test('a message above the limit closes the socket with 1009', async () => {
 
 test('while draining a new operation is refused and the running one goes on', async () => {
   const jobs = source<ReturnType<typeof job>>();
-  const { port, server } = await serve({ feed: { job: () => jobs.generator } });
+  const { port, server } = await serve({ feed: { job: () => jobs.source } });
   const connected = client(port);
   const running = follow(connected, JOB);
-  await jobs.pulled;
+  await jobs.followed;
   server.drain();
   expect(await follow(connected, '{ __typename }').ended).toMatchObject([
     { extensions: { code: 'UNAVAILABLE' } },
@@ -252,12 +239,12 @@ test('while draining a new operation is refused and the running one goes on', as
 
 test('close ends sockets with 1001 and their sources', async () => {
   const jobs = source<ReturnType<typeof job>>();
-  const { port, server } = await serve({ feed: { job: () => jobs.generator } });
+  const { port, server } = await serve({ feed: { job: () => jobs.source } });
   const running = follow(client(port), JOB);
-  await jobs.pulled;
+  await jobs.followed;
   await server.close(5_000);
   expect(await running.ended).toMatchObject({ code: 1001 });
-  await jobs.returned;
+  await jobs.left;
 });
 
 test('a socket that does not answer a ping until the next is ended', async () => {

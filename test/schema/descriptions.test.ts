@@ -42,23 +42,3 @@ test('the schema is valid', () => {
 test('every type, field, argument, input field and enum value is described', () => {
   expect(own.flatMap(undescribed)).toEqual([]);
 });
-
-test('every root field says which scope it needs', () => {
-  const roots = [schema.getQueryType(), schema.getMutationType(), schema.getSubscriptionType()];
-  const fields = roots.flatMap((type) =>
-    Object.values(type?.getFields() ?? {}).map((field) => {
-      const options = field.extensions['pothosOptions'] as { authScopes?: { scope?: string } } | undefined;
-      return [`${type?.name}.${field.name}`, options?.authScopes?.scope] as const;
-    }),
-  );
-  expect(fields.filter(([, scope]) => scope === undefined)).toEqual([]);
-  expect(Object.fromEntries(fields)).toMatchObject({
-    'Query.node': 'READ',
-    'Query.jobs': 'READ',
-    'Mutation.submitPipeline': 'SUBMIT',
-    'Mutation.cancelJob': 'SUBMIT',
-    'Mutation.pingWebhook': 'WEBHOOKS',
-    'Mutation.updateAccount': 'ADMIN',
-    'Subscription.jobEvents': 'READ',
-  });
-});

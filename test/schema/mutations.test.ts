@@ -245,7 +245,6 @@ test.each<[string, Scope, Scope]>([
   ['mutation { cancelJob(input: { id: "x" }) { userErrors { code } } }', 'READ', 'SUBMIT'],
   ['mutation { pingWebhook(input: { id: "x" }) { userErrors { code } } }', 'SUBMIT', 'WEBHOOKS'],
   ['mutation { updateAccount(input: {}) { userErrors { code } } }', 'WEBHOOKS', 'ADMIN'],
-  ['subscription { events { id } }', 'ADMIN', 'READ'],
 ])('%s with the scope %s alone is FORBIDDEN and names %s', async (query, has, needs) => {
   const { errors } = await api({}, viewer(has)).ask(query);
   expect(errors?.[0]).toMatchObject({ extensions: { code: 'FORBIDDEN', scope: needs } });

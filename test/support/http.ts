@@ -1,6 +1,7 @@
 import { request } from 'node:http';
 import { onTestFinished } from 'vitest';
 import { systemClock } from '../../src/clock.js';
+import { createSource, type Item, type Source, type Told } from '../../src/engine/source.js';
 import { createHttpServer, type HttpServerOptions } from '../../src/http/server.js';
 import { ACCOUNT, type Answer, type Backing, ports, recordingLog } from './api.js';
 
@@ -87,48 +88,72 @@ export function later<T>(): { promise: Promise<T>; resolve: (value: T) => void }
   return { promise, resolve };
 }
 
-/** A source of events that a test feeds by hand, and that tells when its reader has left. */
-export function source<T>() {
-  const waiting: ((step: IteratorResult<T, undefined>) => void)[] = [];
-  const ready: T[] = [];
-  const left = later<void>();
+let topics = 0;
+
+/** A source that a test feeds by hand: what it has told so far can be read again from any place. */
+export function source<T>(values: readonly T[] = [], changes: Partial<Source<T>> = {}) {
+  const log: Item<T>[] = values.map((value, index) => ({ position: index + 1, value }));
+  const tellers = new Set<(told: Told<T>) => void>();
   const asked = later<void>();
-  let pulls = 0;
-  const generator: AsyncGenerator<T> = {
-    next: () =>
-      new Promise((resolve) => {
-        pulls++;
-        asked.resolve();
-        const value = ready.shift();
-        if (value !== undefined) resolve({ done: false, value });
-        else waiting.push(resolve);
-      }),
-    return: async () => {
-      left.resolve();
-      for (const resolve of waiting) resolve({ done: true, value: undefined });
-      return { done: true, value: undefined };
-    },
-    throw: async (error) => {
-      throw error;
-    },
-    [Symbol.asyncIterator]() {
-      return this;
-    },
-  };
+  const left = later<void>();
+  let ended = false;
+  let failure: unknown = null;
+  let reads = 0;
+  // That it has ended, or failed, is one more thing to come to.
+  const told = () => log.length + (ended || failure !== null ? 1 : 0);
+  const after = (position: number) => log.filter((item) => item.position > position);
+  const page = (position: number) => ({
+    items: after(position),
+    through: ended ? told() : log.length,
+    ended,
+  });
   return {
-    generator,
-    /** Resolves when the reader has asked for its first value. */
-    pulled: asked.promise,
-    /** Resolves when the reader has ended the source. */
-    returned: left.promise,
-    pulls: () => pulls,
-    push(value: T) {
-      const resolve = waiting.shift();
-      if (resolve) resolve({ done: false, value });
-      else ready.push(value);
+    source: createSource<T>({
+      topic: `test ${++topics}`,
+      after: 0,
+      paceMs: 0,
+      cursorOf: null,
+      open(tell) {
+        tellers.add(tell);
+        return {
+          ready: Promise.resolve(told()),
+          position: told,
+          recent: (position) => (failure === null ? page(position) : null),
+          async read(position) {
+            reads++;
+            asked.resolve();
+            const found = page(position);
+            if (failure !== null && found.items.length === 0) throw failure;
+            return found;
+          },
+          close() {
+            tellers.delete(tell);
+            left.resolve();
+          },
+        };
+      },
+      ...changes,
+    }),
+    /** Resolves when somebody has begun to follow. */
+    followed: asked.promise,
+    /** Resolves when nobody follows any more. */
+    left: left.promise,
+    reads: () => reads,
+    push(value: T, last = false) {
+      const item = { position: log.length + 1, value };
+      log.push(item);
+      ended ||= last;
+      for (const tell of tellers) tell({ position: item.position, item, last });
     },
+    /** It ends without another value. */
     end() {
-      for (const resolve of waiting) resolve({ done: true, value: undefined });
+      ended = true;
+      for (const tell of tellers) tell({ position: told(), item: null, last: true });
+    },
+    /** Whoever has read everything is told an error. */
+    fail(error: unknown) {
+      failure = error;
+      for (const tell of tellers) tell({ position: told(), item: null, last: false });
     },
   };
 }

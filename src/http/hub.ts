@@ -1,0 +1,89 @@
+import { type ExecutionArgs, type ExecutionResult, execute, type GraphQLError } from 'graphql';
+import type { Context, Viewer } from '../../schema/context.js';
+import type { Clock } from '../clock.js';
+import type { Source } from '../engine/source.js';
+import { type Follower, Group, type HubCounts } from './group.js';
+import { SharedTexts } from './shared-texts.js';
+import { anyViewer, documentFacts, groupKey } from './sharing.js';
+import type { Sink } from './sink.js';
+import { Turns } from './turns.js';
+
+export interface HubOptions {
+  clock: Clock;
+  /** A context of its own for each execution: what hangs under an event is as of then. */
+  contextFor(viewer: Viewer, requestId: string): Context;
+  /** The same masking as everywhere else. */
+  masked(result: ExecutionResult, requestId: string): ExecutionResult;
+  shown(error: unknown, requestId: string): GraphQLError;
+}
+
+/** What the hub holds and has done. */
+export interface HubState extends HubCounts {
+  groups: number;
+  subscribers: number;
+  /** Of these, those that are catching up or whose clients have too much unread. */
+  behind: number;
+}
+
+/**
+ * Feeds subscribers. Those with the same document, variables (less where they begin), account and scopes are one group:
+ * an event is executed and written as JSON once for all of them, on either transport, live or replayed.
+ */
+export class Hub {
+  private readonly groups = new Map<string, Group<unknown>>();
+  private readonly texts = new SharedTexts();
+  private readonly turns = new Turns();
+  private readonly counts: HubCounts = { executed: 0, sent: 0, stalled: 0, dropped: 0, lagMs: 0, lags: 0 };
+
+  constructor(private readonly options: HubOptions) {}
+
+  /** Starts to send what the source tells to the sink, each event through the operation. */
+  follow(source: Source<unknown>, operation: ExecutionArgs, sink: Sink): Follower {
+    const { viewer, requestId } = operation.contextValue as Context;
+    const facts = documentFacts(operation);
+    const key = groupKey(source.topic, facts, operation.variableValues ?? {}, viewer);
+    let group = this.groups.get(key);
+    if (!group) {
+      group = new Group({
+        source,
+        render: this.renderer(operation, facts.perViewer ? viewer : anyViewer(viewer), requestId),
+        shown: (error) => this.options.shown(error, requestId),
+        moving: facts.moving,
+        texts: this.texts,
+        turns: this.turns,
+        clock: this.options.clock,
+        counts: this.counts,
+        closed: () => this.groups.delete(key),
+      });
+      this.groups.set(key, group);
+    }
+    return group.join(sink, source.after);
+  }
+
+  state(): HubState {
+    let [subscribers, behind] = [0, 0];
+    for (const group of this.groups.values()) {
+      subscribers += group.size;
+      behind += group.behind;
+    }
+    return { ...this.counts, groups: this.groups.size, subscribers, behind };
+  }
+
+  private renderer(
+    operation: ExecutionArgs,
+    viewer: Viewer,
+    requestId: string,
+  ): (value: unknown) => string | Promise<string> {
+    const { contextFor, masked, shown } = this.options;
+    const text = (result: ExecutionResult) => JSON.stringify(masked(result, requestId));
+    const failed = (error: unknown) => JSON.stringify({ errors: [shown(error, requestId)] });
+    return (rootValue) => {
+      try {
+        const result = execute({ ...operation, rootValue, contextValue: contextFor(viewer, requestId) });
+        return 'then' in result ? result.then(text).catch(failed) : text(result);
+      } catch (error) {
+        return failed(error);
+      }
+    };
+  }
+}

@@ -1,0 +1,100 @@
+import {
+  createSourceEventStream,
+  type ExecutionArgs,
+  type ExecutionResult,
+  type GraphQLError,
+  getOperationAST,
+  type OperationTypeNode,
+} from 'graphql';
+import { apiError } from '../../schema/api-error.js';
+import { isSource, type Source } from '../engine/source.js';
+import type { Graphql, RequestFacts } from './graphql.js';
+import type { Masking } from './masking.js';
+
+/** What a client sends to have an operation run. Transports check no more than that it is an object. */
+export interface OperationParams {
+  query?: unknown;
+  operationName?: unknown;
+  variables?: unknown;
+  extensions?: unknown;
+}
+
+/** An operation that may run. */
+export interface Prepared {
+  kind: OperationTypeNode;
+  args: ExecutionArgs;
+}
+
+/** Running operations for the transports that stay open: WebSocket and server-sent events. */
+export interface Operations {
+  /** Parsed, validated and within the limits; or the errors that keep it from running, as the client may see them. */
+  prepare(params: OperationParams, facts: RequestFacts): Promise<Prepared | GraphQLError[]>;
+  /** Runs a query or a mutation. */
+  execute(args: ExecutionArgs): Promise<ExecutionResult>;
+  /** What a subscription follows, or why it cannot. */
+  source(args: ExecutionArgs): Promise<Source<unknown> | GraphQLError[]>;
+}
+
+export function createOperations(graphql: Graphql, masking: Masking): Operations {
+  return {
+    async prepare(params, facts) {
+      try {
+        const { schema, parse, validate, contextFactory } = graphql.getEnveloped({
+          ...facts,
+          params,
+        } as never);
+        const { query, operationName, variables } = checked(params);
+        const document = parse(query);
+        const errors = validate(schema, document);
+        if (errors.length > 0) return errors.map((error: unknown) => masking.shown(error, facts.requestId));
+        const operation = getOperationAST(document, operationName);
+        if (!operation) throw apiError('BAD_USER_INPUT', unknownOperation(operationName));
+        const contextValue = await contextFactory();
+        const args = { schema, document, operationName, variableValues: variables, contextValue };
+        return { kind: operation.operation, args: args as ExecutionArgs };
+      } catch (error) {
+        return [masking.shown(error, facts.requestId)];
+      }
+    },
+
+    async execute(args) {
+      const { requestId } = args.contextValue as { requestId: string };
+      const { execute } = graphql.getEnveloped({ requestId } as never);
+      return masking.masked((await execute(args)) as ExecutionResult, requestId);
+    },
+
+    async source(args) {
+      const { requestId } = args.contextValue as { requestId: string };
+      try {
+        const made = await createSourceEventStream(args);
+        if (isSource(made)) return made;
+        if ('errors' in made) return made.errors!.map((error) => masking.shown(error, requestId));
+        throw new Error('the subscription has no source that the hub can follow');
+      } catch (error) {
+        return [masking.shown(error, requestId)];
+      }
+    },
+  };
+}
+
+function checked({ query, operationName, variables }: OperationParams) {
+  if (typeof query !== 'string') throw wrongType('query', 'a string', query);
+  if (operationName != null && typeof operationName !== 'string') {
+    throw wrongType('operationName', 'a string', operationName);
+  }
+  if (variables != null && (typeof variables !== 'object' || Array.isArray(variables))) {
+    throw wrongType('variables', 'an object', variables);
+  }
+  return { query, operationName, variables: variables as Record<string, unknown> | null | undefined };
+}
+
+function wrongType(name: string, wanted: string, got: unknown): GraphQLError {
+  const kind = got === null || got === undefined ? 'none' : Array.isArray(got) ? 'an array' : typeof got;
+  return apiError('BAD_USER_INPUT', `${name} must be ${wanted}, got ${kind}`);
+}
+
+function unknownOperation(name: string | null | undefined): string {
+  return name == null
+    ? 'operationName must be given where a document holds several operations, and a document must hold one'
+    : `operationName must name an operation of the document, got ${JSON.stringify(name.slice(0, 80))}`;
+}

@@ -1,0 +1,270 @@
+import fc from 'fast-check';
+import { parse } from 'graphql';
+import { describe, expect, it } from 'vitest';
+import { type Context, createContext, type Viewer } from '../../schema/context.js';
+import { createSchema } from '../../schema/schema.js';
+import { createFeedReader } from '../../src/engine/feed-reader.js';
+import type { Parts } from '../../src/engine/parts.js';
+import type { Source } from '../../src/engine/source.js';
+import type { EventType, LoggedEvent } from '../../src/event.js';
+import { encodeCursor } from '../../src/feed.js';
+import { Hub } from '../../src/http/hub.js';
+import { createMasking } from '../../src/http/masking.js';
+import type { Sink } from '../../src/http/sink.js';
+import { memoryBus } from '../../src/memory/bus.js';
+import type { Store } from '../../src/store.js';
+import { ACCOUNT, job, recordingLog, viewer } from '../support/api.js';
+import { VirtualClock } from '../support/clock.js';
+import { fake } from '../support/fake.js';
+import { FakeLog } from '../support/log.js';
+
+const heavy = process.env['CARILLON_TEST_HEAVY'] === '1';
+const schema = createSchema();
+const EVENTS = 'subscription { events { cursor sequence } }';
+
+/** A client that takes as much as a test lets it. */
+class Client implements Sink {
+  texts: string[] = [];
+  ended: { code: unknown } | 'complete' | null = null;
+  room = Number.POSITIVE_INFINITY;
+  private waiting: (() => void)[] = [];
+
+  ready = () => this.room > 0;
+  whenReady = (callback: () => void) => void this.waiting.push(callback);
+  send = ({ text }: { text: string }) => {
+    expect(this.ended).toBeNull();
+    this.room--;
+    this.texts.push(text);
+  };
+  together = (run: () => void) => run();
+  end = (error: { extensions: Record<string, unknown> } | null) => {
+    this.ended = error === null ? 'complete' : { code: error.extensions['code'] };
+  };
+  take(room: number): void {
+    this.room = room;
+    const callbacks = this.waiting;
+    this.waiting = [];
+    for (const callback of callbacks) callback();
+  }
+  get cursors(): string[] {
+    return this.texts.map((text) => {
+      const [only] = Object.values((JSON.parse(text) as { data: Record<string, { cursor: string }> }).data);
+      return only!.cursor;
+    });
+  }
+}
+
+function hubOf(store: Partial<Store>, clock = new VirtualClock()) {
+  const log = recordingLog();
+  const bus = memoryBus((error) => {
+    throw error;
+  });
+  const filled = fake<Store>('store', store);
+  const reader = createFeedReader(fake<Parts>('parts', { store: filled, bus, clock, log }));
+  const context = (who: Viewer, requestId = 'r1'): Context =>
+    createContext({
+      viewer: who,
+      requestId,
+      lastEventId: null,
+      engine: fake('engine', {}),
+      store: filled,
+      now: () => clock.now(),
+    });
+  const hub = new Hub({ ...createMasking(log), clock, contextFor: context });
+  const follow = (
+    followed: Source<unknown>,
+    document = EVENTS,
+    client = new Client(),
+    { variables = {}, as = viewer('READ') }: { variables?: Record<string, unknown>; as?: Viewer } = {},
+  ) => {
+    const args = {
+      schema,
+      document: parse(document),
+      variableValues: variables,
+      contextValue: context(as),
+    };
+    return Object.assign(client, { leave: hub.follow(followed, args, client).leave });
+  };
+  return { hub, bus, reader, follow, clock, log };
+}
+
+/** Lets everything that was set off come to rest. */
+async function rest(turns = 60): Promise<void> {
+  for (let turn = 0; turn < turns; turn++) await new Promise((resolve) => setImmediate(resolve));
+}
+
+const cursor = ({ position }: LoggedEvent) => encodeCursor(ACCOUNT.id, position);
+
+type Step =
+  | { do: 'commit'; job: number; last: boolean; count: number; heard: 'yes' | 'late' | 'lost' | 'twice' }
+  | { do: 'join'; from: number; of: 'all' | 'completed' | 1 | 2 | 3; room: number }
+  | { do: 'take'; which: number; room: number }
+  | { do: 'leave'; which: number }
+  | { do: 'retain'; upTo: number }
+  | { do: 'pass' };
+
+const anyJob = fc.constantFrom(1, 2, 3);
+const step: fc.Arbitrary<Step> = fc.oneof(
+  {
+    weight: 5,
+    arbitrary: fc.record({
+      do: fc.constant('commit' as const),
+      job: anyJob,
+      last: fc.boolean(),
+      count: fc.integer({ min: 1, max: 150 }),
+      heard: fc.constantFrom('yes', 'yes', 'yes', 'late', 'lost', 'twice'),
+    }),
+  },
+  {
+    weight: 4,
+    arbitrary: fc.record({
+      do: fc.constant('join' as const),
+      from: fc.double({ min: -0.2, max: 1, noNaN: true }),
+      of: fc.constantFrom<'all' | 'completed' | 1 | 2 | 3>('all', 'all', 'completed', 1, 2, 3),
+      room: fc.constantFrom(0, 1, 20, Number.POSITIVE_INFINITY),
+    }),
+  },
+  {
+    weight: 3,
+    arbitrary: fc.record({
+      do: fc.constant('take' as const),
+      which: fc.nat(20),
+      room: fc.constantFrom(1, 30, 500),
+    }),
+  },
+  { weight: 1, arbitrary: fc.record({ do: fc.constant('leave' as const), which: fc.nat(20) }) },
+  {
+    weight: 1,
+    arbitrary: fc.record({
+      do: fc.constant('retain' as const),
+      upTo: fc.double({ min: 0, max: 1, noNaN: true }),
+    }),
+  },
+  { weight: 4, arbitrary: fc.record({ do: fc.constant('pass' as const) }) },
+);
+
+interface Joined {
+  client: Client & { leave(): void };
+  /** Position it began after. */
+  from: number;
+  /** Began at the present, which reaches back to what the bus has not told yet. */
+  now: boolean;
+  wanted(event: LoggedEvent): boolean;
+  endsWithJob: number | null;
+  left: boolean;
+}
+
+/** Plays the steps; afterwards everybody must have got the log from where he began: all of it, once, in order. */
+async function play(steps: Step[], turns: () => number): Promise<void> {
+  const log = new FakeLog(turns);
+  const { reader, follow, bus, clock } = hubOf({ events: log.events, jobEvents: log.jobEvents });
+  const joined: Joined[] = [];
+  const late: LoggedEvent[][] = [];
+  const ended = new Set<number>();
+
+  for (const one of steps) {
+    if (one.do === 'commit' && !ended.has(one.job)) {
+      const types: EventType[] = Array.from({ length: one.count }, () => 'JOB_PROGRESS');
+      if (one.last) {
+        types.push('JOB_COMPLETED');
+        ended.add(one.job);
+      }
+      const events = types.map((type) => log.append(one.job, type));
+      if (one.heard === 'late') late.push(events);
+      else if (one.heard !== 'lost') log.publish(bus, events);
+      if (one.heard === 'twice') log.publish(bus, events);
+    } else if (one.do === 'join') {
+      const from = one.from < 0 ? null : Math.floor(one.from * log.head);
+      const after = from === null ? null : encodeCursor(ACCOUNT.id, from);
+      const client = new Client();
+      client.room = one.room;
+      if (typeof one.of === 'number') {
+        // A job that is not there yet cannot be followed.
+        if (!log.events_.some((made) => made.job?.number === one.of)) continue;
+        const followed = reader.jobEvents(ACCOUNT.id, job(one.of).id, after, null);
+        const document = 'subscription { jobEvents(jobId: "x") { cursor } }';
+        const number = one.of;
+        joined.push({
+          client: follow(followed, document, client),
+          from: from ?? 0,
+          now: false,
+          wanted: (made) => made.job?.number === number,
+          endsWithJob: number,
+          left: false,
+        });
+      } else {
+        const completed = one.of === 'completed';
+        const filter = completed ? { types: ['JOB_COMPLETED' as const] } : {};
+        const followed = reader.events(ACCOUNT.id, filter, after);
+        // Where it begins is only known once it has begun: from now on.
+        await rest(from === null ? 5 : 0);
+        joined.push({
+          client: follow(followed, EVENTS, client),
+          from: from ?? log.head,
+          now: from === null,
+          wanted: (made) => !completed || made.type === 'JOB_COMPLETED',
+          endsWithJob: null,
+          left: false,
+        });
+      }
+    } else if (one.do === 'take') {
+      joined[one.which % Math.max(1, joined.length)]?.client.take(one.room);
+    } else if (one.do === 'leave') {
+      const someone = joined[one.which % Math.max(1, joined.length)];
+      if (someone) {
+        someone.client.leave();
+        someone.left = true;
+      }
+    } else if (one.do === 'retain') {
+      // Whole ended jobs only; here simply what lies before any job that goes on.
+      const open = log.events_.find((made) => !ended.has(made.job!.number))?.position ?? log.head + 1;
+      log.tail = Math.max(log.tail, Math.min(Math.floor(one.upTo * log.head), open - 1));
+    } else {
+      await rest(2);
+    }
+  }
+  for (const events of late) log.publish(bus, events);
+  for (const { client } of joined) client.take(Number.POSITIVE_INFINITY);
+  // Longer than the poll that finds what the bus lost.
+  for (let round = 0; round < 6; round++) {
+    await rest();
+    await clock.advance(1_000);
+  }
+  await rest(200);
+
+  for (const { client, from: asked, now, wanted, endsWithJob, left } of joined) {
+    const got = client.cursors;
+    const first = log.events_.findIndex((made) => cursor(made) === got[0]);
+    const from = now && first >= 0 ? Math.min(asked, first) : asked;
+    const owed = log.events_.filter((made) => made.position > from && wanted(made)).map(cursor);
+    expect(got).toEqual(owed.slice(0, got.length));
+    if (left) continue;
+    if (client.ended !== null && client.ended !== 'complete') {
+      // Retention has overtaken it: said, and only where it is true.
+      expect(client.ended).toEqual({ code: 'CURSOR_EXPIRED' });
+      const lastSeen =
+        got.length > 0 ? log.events_.findIndex((made) => cursor(made) === got.at(-1)) + 1 : from;
+      expect(lastSeen).toBeLessThan(log.tail);
+      continue;
+    }
+    expect(got).toEqual(owed);
+    if (endsWithJob !== null) expect(client.ended).toBe(ended.has(endsWithJob) ? 'complete' : null);
+    client.leave();
+  }
+}
+
+describe('the hub', () => {
+  it('never skips and never repeats, however replay, live events, lost messages, stalls and retention mix', async () => {
+    await fc.assert(
+      fc.asyncProperty(
+        fc.array(step, { minLength: 5, maxLength: 40 }),
+        fc.array(fc.nat(3), { minLength: 1, maxLength: 20 }),
+        async (steps, delays) => {
+          let at = 0;
+          await play(steps, () => delays[at++ % delays.length]!);
+        },
+      ),
+      { numRuns: heavy ? 1_000 : 40 },
+    );
+  });
+});
