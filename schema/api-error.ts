@@ -1,5 +1,5 @@
 import { GraphQLError } from 'graphql';
-import { ProblemError, type UserErrorCode } from '../src/errors.js';
+import { ProblemError, UnavailableError, type UserErrorCode } from '../src/errors.js';
 import { CursorError } from '../src/feed.js';
 
 /** `extensions.code` of top-level errors. Expected failures of mutations are userErrors instead. */
@@ -39,6 +39,9 @@ export function apiError(
   return new GraphQLError(message, { extensions: { code, ...extensions } });
 }
 
+/** Seconds after which whoever was told that nothing can be written may ask again. */
+const RETRY_AFTER_S = 5;
+
 /** A known failure as a top-level error; null for everything else, which is a bug and must be masked. */
 export function publicError(thrown: unknown): GraphQLError | null {
   if (thrown instanceof GraphQLError) {
@@ -50,6 +53,11 @@ export function publicError(thrown: unknown): GraphQLError | null {
   }
   if (thrown instanceof CursorError) {
     return apiError(thrown.code, thrown.message, thrown.oldest === null ? {} : { oldest: thrown.oldest });
+  }
+  if (thrown instanceof UnavailableError) {
+    return apiError('UNAVAILABLE', thrown.message, {
+      http: { status: 503, headers: { 'retry-after': String(RETRY_AFTER_S) } },
+    });
   }
   if (thrown instanceof ProblemError) {
     return apiError(codeOf(thrown.problems[0]?.code), thrown.message);

@@ -17,7 +17,7 @@ import { createExpander } from './engine/expander.js';
 import { createLeases } from './engine/leases.js';
 import type { Parts } from './engine/parts.js';
 import { createSweeper, expireLeases } from './engine/sweeper.js';
-import { messageOf } from './errors.js';
+import { messageOf, UnavailableError } from './errors.js';
 import type { Encode } from './format.js';
 import { encodeStandard } from './formats/standard.js';
 import { createHttpServer, type HttpServer } from './http/server.js';
@@ -34,6 +34,10 @@ import { generateSecret } from './secret.js';
 import { openSqliteStore } from './sqlite/store.js';
 import type { Store } from './store.js';
 import type { WebhookFormat } from './webhook.js';
+
+export { backupDatabase } from './sqlite/backup.js';
+export type { CopyFacts } from './sqlite/copy.js';
+export { restoreDatabase } from './sqlite/restore.js';
 
 /** A running server, as the composition root hands it out: `main`, the command line and tests hold one. */
 export interface App {
@@ -88,7 +92,8 @@ async function compose(
   closers: (() => unknown)[],
 ): Promise<App> {
   const trusted = trustedOf(config);
-  const store = openSqliteStore({ folder: config.dataDir, clock, ids, own: true });
+  const maxMb = config.maxDatabaseMb;
+  const store = openSqliteStore({ folder: config.dataDir, clock, ids, own: true, log, maxMb });
   closers.push(() => store.close());
   const account = await store.ensureAccount(DEFAULT_ACCOUNT_NAME, generateSecret(ids.bytes(32)), clock.now());
   await refuseOpenAddress(store, config.host);
@@ -121,7 +126,8 @@ async function compose(
 
   // Nobody else owns this folder: leases of our own workers and lanes are a dead server's.
   while ((await expireLeases(parts, clock.now(), OWN_WORKERS)) > 0);
-  await store.releaseLanes();
+  // On a full disk they end by themselves: the server must start all the same, to be read from.
+  await store.releaseLanes().catch(unlessUnavailable);
 
   const worker = `${OWN_WORKERS}${hostname()}/${randomBytes(4).toString('hex')}`;
   const pool = createPool({
@@ -132,7 +138,11 @@ async function compose(
     worker,
     limits: { memoryMb: config.threadMemoryMb },
     log: ({ line, ...facts }) => log.info(facts, line),
-    onError: (error, during) => log.error({ err: error, during }, 'the pool had to try again'),
+    onError: (error, during) => {
+      // Of a full disk the store tells, once.
+      if (!(error instanceof UnavailableError))
+        log.error({ err: error, during }, 'the pool had to try again');
+    },
   });
   const expander = createExpander(parts);
   const sweeper = createSweeper(parts);
@@ -168,6 +178,12 @@ async function compose(
       const answers = await store.ping().catch(() => false);
       return answers ? stopped : ['the database does not answer', ...stopped];
     },
+    warnings: async () => {
+      const outage = await store.outage();
+      if (!outage || outage.over) return [];
+      const [since, last] = [outage.since, outage.last].map((at) => new Date(at).toISOString());
+      return [`writes have been refused since ${since}, last at ${last}: ${outage.reason}`];
+    },
   });
   const { url } = await server.listen(config.port, config.host);
   links.publicUrl ||= url;
@@ -201,7 +217,8 @@ export interface Keys {
 export async function withKeys<T>(config: Config, run: (keys: Keys) => Promise<T>): Promise<T> {
   const clock = systemClock;
   const ids = systemIds(clock);
-  const store = openSqliteStore({ folder: config.dataDir, clock, ids, own: false });
+  const maxMb = config.maxDatabaseMb;
+  const store = openSqliteStore({ folder: config.dataDir, clock, ids, own: false, maxMb });
   try {
     return await run({
       async create(name, input) {
@@ -266,6 +283,10 @@ async function refuseOpenAddress(store: Store, host: string): Promise<void> {
   throw new Error(
     `CARILLON_HOST is ${host}, which others can reach, and no API key exists: run "carillon key create" first, or listen on 127.0.0.1`,
   );
+}
+
+function unlessUnavailable(error: unknown): void {
+  if (!(error instanceof UnavailableError)) throw error;
 }
 
 /** In reverse order; everything is tried, and what failed is told together. */

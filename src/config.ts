@@ -74,6 +74,12 @@ export const settings = {
     'Folder of the database; made if there is none. One server at a time.',
     text,
   ),
+  maxDatabaseMb: setting(
+    'CARILLON_MAX_DATABASE_MB',
+    '0',
+    'Largest database file, in MiB: above it writes are refused as on a full disk. 0: no limit.',
+    whole(0, 16_777_216),
+  ),
   algorithmsDir: setting(
     'CARILLON_ALGORITHMS_DIR',
     './algorithms',

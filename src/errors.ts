@@ -37,6 +37,20 @@ export function problem(code: UserErrorCode, message: string, path: string[] = [
   return new ProblemError({ code, message, path });
 }
 
+/**
+ * The store cannot write now: its disk is full, or fails. Nothing of what was asked for was done, and the same may be
+ * asked for again later; reading goes on. `reason` says why, in words for the caller; `cause` is for the log.
+ */
+export class UnavailableError extends Error {
+  constructor(
+    readonly reason: string,
+    options?: ErrorOptions,
+  ) {
+    super(`nothing was written: ${reason}; reading goes on, so try again later`, options);
+    this.name = 'UnavailableError';
+  }
+}
+
 /** A value as an error message shows it: short, on one line, never a whole body. */
 export function shown(value: unknown): string {
   if (value === undefined) return 'nothing';

@@ -1,4 +1,5 @@
 import type { Clock, Timer } from './clock.js';
+import { UnavailableError } from './errors.js';
 import type { Log } from './log.js';
 
 /** Every loop looks at the store this often, whatever the bus said: a lost message costs no more than this. */
@@ -57,7 +58,9 @@ export class Loop {
       try {
         delay = await this.step();
       } catch (error) {
-        this.log.error({ err: error, loop: this.name }, 'a step of a loop failed');
+        // Of a full disk the store tells, once.
+        if (!(error instanceof UnavailableError))
+          this.log.error({ err: error, loop: this.name }, 'a step of a loop failed');
         delay = POLL_MS;
       }
     } while (!this.stopped && (this.again || delay === 0));

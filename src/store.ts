@@ -18,13 +18,26 @@ import type { HttpHeader, Webhook, WebhookFormat } from './webhook.js';
 
 /**
  * The one door to durable state. Every method is one transaction; what it returns is committed. Every method may
- * be called concurrently, and a rejected promise means that nothing of it was written. Ids are the public ones;
+ * be called concurrently, and a rejected promise means that nothing of it was written: UnavailableError where the disk
+ * is full or fails, which ends by itself. Ids are the public ones;
  * what belongs to another account is answered like what never existed.
  */
 export interface Store extends Jobs, Tasks, Feed, Webhooks, Deliveries, Accounts, ApiKeys {
   /** Whether the database answers. */
   ping(): Promise<boolean>;
+  /** The newest time in which writes were refused with UnavailableError; null: there was none since the start. */
+  outage(): Promise<Outage | null>;
   close(): Promise<void>;
+}
+
+/** A time in which the disk refused writes; see UnavailableError. */
+export interface Outage {
+  since: number;
+  /** When a write was last refused. */
+  last: number;
+  reason: string;
+  /** Nothing has been refused for a minute, and something was written since. */
+  over: boolean;
 }
 
 /** A page by keyset: rows after and before the rows with these ids, `limit` at most; `inverted` reads from the end. */

@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest';
+import { UnavailableError } from '../src/errors.js';
 import { Loop, POLL_MS } from '../src/loop.js';
 import { VirtualClock } from './support/clock.js';
 
@@ -66,6 +67,21 @@ describe('a loop', () => {
     expect(loop.alive()).toBe(true);
     await loop.stop();
     expect(loop.alive()).toBe(false);
+  });
+
+  it('tries again quietly where the disk is full: the store tells of that', async () => {
+    const clock = new VirtualClock(0);
+    const logged: string[] = [];
+    let steps = 0;
+    const log = { ...quiet, error: (_facts: object, message: string) => logged.push(message) };
+    const loop = new Loop(clock, log, 'test', async () => {
+      steps++;
+      throw new UnavailableError('full');
+    });
+    loop.start();
+    await clock.advance(10 * POLL_MS);
+    expect([steps, logged]).toEqual([11, []]);
+    await loop.stop();
   });
 
   it('counts as stopped once a step does not end', async () => {

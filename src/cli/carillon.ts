@@ -1,7 +1,9 @@
 #!/usr/bin/env node
+import { backupCommand } from './backup.js';
 import { demoCommand } from './demo.js';
 import { keyCommand } from './key.js';
 import { receiverCommand } from './receiver.js';
+import { restoreCommand } from './restore.js';
 import { serve } from './serve.js';
 
 const commands: Record<string, (argv: string[]) => Promise<void>> = {
@@ -12,6 +14,8 @@ const commands: Record<string, (argv: string[]) => Promise<void>> = {
   },
   demo: demoCommand,
   key: keyCommand,
+  backup: backupCommand,
+  restore: restoreCommand,
   receiver: receiverCommand,
 };
 
@@ -22,6 +26,8 @@ const USAGE = `usage: carillon [command]
   key create --account <name>   makes an API key
   key list --account <name>     tells of an account's keys
   key revoke <id>               ends a key
+  backup <file>   copies the database into one file, also beside a running server; --force replaces the file
+  restore <file>  puts such a copy in place of the database of a stopped server, and moves that aside
   receiver   a webhook receiver that prints and checks each call; --help tells its flags
 `;
 

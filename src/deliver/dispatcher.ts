@@ -1,5 +1,6 @@
 import type { Bus } from '../bus.js';
 import type { Clock, Timer } from '../clock.js';
+import { UnavailableError } from '../errors.js';
 import type { Ids } from '../id.js';
 import type { Log } from '../log.js';
 import { Loop } from '../loop.js';
@@ -22,6 +23,7 @@ const LEASE_MS = 90_000;
 /** Results a body may carry; what is above is named, not sent. */
 const MAX_RESULT_BYTES = 1024 * 1024;
 const RECORD_TRIES = 5;
+const RECORD_RETRY_MS = 500;
 
 export interface Dispatcher {
   start(): void;
@@ -34,10 +36,12 @@ export interface Dispatcher {
 export function createDispatcher(options: DispatcherOptions): Dispatcher {
   const { store, bus, clock, log } = options;
   const inFlight = new Set<Promise<void>>();
+  const unrecorded = new Unrecorded();
 
   const loop = new Loop(clock, log, 'dispatcher', async () => {
     const room = options.maxInFlight - inFlight.size;
-    if (room <= 0) return null;
+    // Calls that cannot be recorded would only become more; and a lane whose lease has ended would be called again.
+    if (room <= 0 || unrecorded.count > 0) return null;
     const at = clock.now();
     const claim = {
       max: room,
@@ -48,7 +52,7 @@ export function createDispatcher(options: DispatcherOptions): Dispatcher {
     };
     const due = await store.claimLanes(claim);
     for (const one of due) {
-      const call = deliver(options, one).finally(() => {
+      const call = deliver(options, one, unrecorded).finally(() => {
         inFlight.delete(call);
         loop.wake();
       });
@@ -71,19 +75,28 @@ export function createDispatcher(options: DispatcherOptions): Dispatcher {
       });
       await Promise.race([Promise.all(inFlight), deadline]);
       timer?.cancel();
+      unrecorded.givenUp = true;
     },
     alive: () => loop.alive(),
   };
 }
 
+/** Calls that were made and wait for the disk to take their record. */
+class Unrecorded {
+  count = 0;
+  /** The server has stopped: nobody will write them any more. */
+  givenUp = false;
+}
+
 async function deliver(
   { send, store, bus, clock, ids, log }: DispatcherOptions,
   due: DueDelivery,
+  unrecorded: Unrecorded,
 ): Promise<void> {
   const { deliveryId, accountId, webhookId, number } = due;
   try {
     const record = await send(due);
-    await recorded(() => store.recordAttempt(record, ids.fraction(), clock.now()), clock);
+    await recorded(() => store.recordAttempt(record, ids.fraction(), clock.now()), clock, unrecorded);
     bus.publish([{ kind: 'attempt', accountId, webhookId, deliveryId, number }]);
     const { outcome, statusCode, durationMs } = record;
     log.info(
@@ -96,15 +109,27 @@ async function deliver(
   }
 }
 
-/** A call that was made must be known: a busy or full disk gets a few chances before the lease has to decide. */
-async function recorded(record: () => Promise<boolean>, clock: Clock): Promise<void> {
-  for (let attempt = 1; ; attempt++) {
-    try {
-      await record();
-      return;
-    } catch (error) {
-      if (attempt === RECORD_TRIES) throw error;
-      await new Promise<void>((resolve) => clock.after(attempt * 500, resolve));
+/**
+ * A call that was made must be known. A full disk is waited for, with at most `maxInFlight` records in hand; any other
+ * trouble gets a few chances before the lease has to decide.
+ */
+async function recorded(record: () => Promise<boolean>, clock: Clock, unrecorded: Unrecorded): Promise<void> {
+  let waits = false;
+  try {
+    for (let attempt = 1; ; attempt++) {
+      try {
+        await record();
+        return;
+      } catch (error) {
+        const refused = error instanceof UnavailableError;
+        if (unrecorded.givenUp || (!refused && attempt >= RECORD_TRIES)) throw error;
+        if (refused && !waits) unrecorded.count++;
+        waits ||= refused;
+        const tries = Math.min(attempt, RECORD_TRIES);
+        await new Promise<void>((resolve) => clock.after(tries * RECORD_RETRY_MS, resolve));
+      }
     }
+  } finally {
+    if (waits) unrecorded.count--;
   }
 }

@@ -1,7 +1,9 @@
 import { oversizeMessage } from '../batch.js';
+import { UnavailableError } from '../errors.js';
 import { LEASE_MS, type LeasedTask } from '../lease.js';
 import type { Outcome } from '../state.js';
 import { parseLeaseToken } from '../task.js';
+import { isRecent } from './outage.js';
 import type { Parts } from './parts.js';
 import { settleJob } from './settle.js';
 
@@ -30,6 +32,8 @@ export function createLeases(
 ): Leases {
   const { store, bus, clock, log } = parts;
   const leaseMs = options.leaseMs ?? LEASE_MS;
+  /** Outcomes wait for the disk to take them: until it does, nothing is claimed that would make more of them. */
+  let waiting = false;
 
   /**
    * The store commits the units of a tick together, but each may fail alone. All outcomes of a task are in one unit:
@@ -37,6 +41,7 @@ export function createLeases(
    */
   const settle: Leases['settle'] = async (outcomes) => {
     const accepted: (boolean | null)[] = outcomes.map(() => null);
+    let refused = false;
     await Promise.all(
       unitsOf(outcomes).map(async ({ jobUuid, outcomes: some, places }) => {
         try {
@@ -45,10 +50,12 @@ export function createLeases(
             accepted[place] = settled[index]!;
           });
         } catch (error) {
-          log.error({ err: error, jobUuid }, 'outcomes could not be settled; they are handed in again');
+          if (error instanceof UnavailableError) refused = true;
+          else log.error({ err: error, jobUuid }, 'outcomes could not be settled; they are handed in again');
         }
       }),
     );
+    waiting = refused;
     return { accepted };
   };
 
@@ -72,6 +79,7 @@ export function createLeases(
 
   return {
     async acquire(max) {
+      if (waiting) return [];
       const { leased, runnable } = await claim(options.queues, max);
       // Looked for only when there is nothing else to do, which an idle pool asks every second.
       if (leased.length > 0) return runnable;
@@ -79,7 +87,13 @@ export function createLeases(
       return queues.length > 0 ? (await claim(queues, max)).runnable : [];
     },
     settle,
-    extend: (tokens) => store.extend(tokens, clock.now() + leaseMs, clock.now()),
+    async extend(tokens) {
+      const now = clock.now();
+      // A lease that ended while it could not be renewed was held all the same.
+      const outage = await store.outage();
+      const held = outage && isRecent(outage, now) ? outage.since : now;
+      return store.extend(tokens, now + leaseMs, held);
+    },
     onReady: (handler) =>
       bus.listen('ready', ({ queue }) => {
         if (options.queues.includes(queue)) handler();

@@ -1,5 +1,7 @@
+import { UnavailableError } from '../errors.js';
 import { Loop, POLL_MS } from '../loop.js';
 import { parseLeaseToken } from '../task.js';
+import { isRecent } from './outage.js';
 import type { Parts } from './parts.js';
 import { settleJob } from './settle.js';
 
@@ -12,7 +14,8 @@ export function createSweeper(parts: Parts): Loop {
   const { store, bus, clock } = parts;
   return new Loop(clock, parts.log, 'sweeper', async () => {
     const at = clock.now();
-    const expired = await expireLeases(parts, at);
+    const outage = await store.outage();
+    const expired = outage && isRecent(outage, at) ? 0 : await expireLeases(parts, at);
     const { readyQueues, nextAt } = await store.promoteRetries(at, AT_ONCE);
     if (readyQueues.length > 0) bus.publish(readyQueues.map((queue) => ({ kind: 'ready', queue })));
     await store.agePriorities(at, AGE_AFTER_MS);
@@ -43,7 +46,8 @@ export async function expireLeases(parts: Parts, at: number, ofWorkers?: string)
         await settleJob(parts, jobUuid, outcomes);
         given += outcomes.length;
       } catch (error) {
-        parts.log.error({ err: error, jobUuid }, 'leases that ended could not be given back');
+        if (!(error instanceof UnavailableError))
+          parts.log.error({ err: error, jobUuid }, 'leases that ended could not be given back');
       }
     }),
   );

@@ -67,7 +67,7 @@ export function useMasking(log: Log): Plugin {
     const errors = result.errors.slice(0, MAX_ERRORS).map((error) => maskError(error, requestId, log));
     // Without `data` nothing was executed: the variables or the operation's name were wrong.
     if (!('data' in result)) {
-      for (const error of errors) Object.assign(error.extensions, { http: { spec: true, status: 400 } });
+      for (const { extensions } of errors) extensions['http'] ??= { spec: true, status: 400 };
     }
     return { ...result, errors };
   };

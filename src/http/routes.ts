@@ -13,17 +13,22 @@ export const GRAPHQL_METHODS: readonly string[] = ['GET', 'POST', 'OPTIONS'];
 export interface RouteOptions {
   /** Why the server is not ready; empty: it is. */
   ready(): Promise<string[]>;
+  /** What an operator should mend though the server is ready. */
+  warnings?: (() => Promise<string[]>) | undefined;
   log: Log;
 }
 
 /** Everything beside GraphQL. */
-export function createRoutes({ ready, log }: RouteOptions): Hono<{ Bindings: HttpBindings }> {
+export function createRoutes({ ready, warnings, log }: RouteOptions): Hono<{ Bindings: HttpBindings }> {
   const app = new Hono<{ Bindings: HttpBindings }>();
   app.get('/healthz', (c) => c.json({ status: 'ok' }));
   app.get('/readyz', async (c) => {
     const reasons = await ready();
-    if (reasons.length === 0) return c.json({ status: 'ready' });
-    return c.json({ status: 'not ready', reasons }, 503, { 'retry-after': '1' });
+    if (reasons.length > 0) {
+      return c.json({ status: 'not ready', reasons }, 503, { 'retry-after': '1' });
+    }
+    const warned = (await warnings?.()) ?? [];
+    return c.json({ status: 'ready', ...(warned.length > 0 && { warnings: warned }) });
   });
   app.notFound((c) => otherwise(app, c.req.method, c.req.path));
   app.onError((error, c) => {

@@ -55,6 +55,8 @@ export interface HttpServerOptions {
   trustedOnly?: boolean;
   /** Why the server is not ready, beside that it drains; empty: it is. */
   ready(): Promise<string[]>;
+  /** What an operator should mend though the server is ready: /readyz says it beside. */
+  warnings?: () => Promise<string[]>;
 }
 
 export interface HttpServer {
@@ -105,6 +107,7 @@ export function createHttpServer(options: HttpServerOptions): HttpServer {
   const routes = routeListener(
     createRoutes({
       log,
+      warnings: options.warnings,
       ready: async () => (draining ? ['the server is going down'] : options.ready()),
     }),
   );

@@ -1,4 +1,4 @@
-import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import Database from 'better-sqlite3';
@@ -16,10 +16,26 @@ export interface Handle {
   close(): void;
 }
 
-/** Opens the database of a data folder. Only who owns the folder may bring its tables up to date. */
-export function openDatabase(folder: string, options: { migrate: boolean }): Handle {
+export const DATABASE = 'carillon.db';
+/** Lies in the data folder while a restore moves files about: whoever opened it then could find an empty database. */
+export const RESTORING = 'restoring';
+
+export interface OpenOptions {
+  /** Only who owns the folder may bring its tables up to date. */
+  migrate: boolean;
+  /** Largest size of the file, in MiB; 0: none. A file that is larger by now just does not grow. */
+  maxMb?: number | undefined;
+}
+
+/** Opens the database of a data folder. */
+export function openDatabase(folder: string, options: OpenOptions): Handle {
   makeFolder(folder);
-  const raw = new Database(join(folder, 'carillon.db'), { timeout: 5_000 });
+  if (existsSync(join(folder, RESTORING))) {
+    throw new DataFolderError(
+      `a restore into the data folder ${folder} did not come to its end: run "carillon restore <file>" again`,
+    );
+  }
+  const raw = new Database(join(folder, DATABASE), { timeout: 5_000 });
   try {
     raw.pragma('journal_mode = WAL');
     // FULL: an acknowledged commit survives a power cut. Group commit makes it cheap.
@@ -27,7 +43,13 @@ export function openDatabase(folder: string, options: { migrate: boolean }): Han
     raw.pragma('cache_size = -65536');
     raw.pragma('temp_store = MEMORY');
     const db = drizzle({ client: raw });
-    if (!isCurrent(raw)) {
+    const version = versionOf(raw);
+    if (version === 'newer') {
+      throw new DataFolderError(
+        'the database was written by a newer version of Carillon; run that version, or restore a backup',
+      );
+    }
+    if (version !== 'current') {
       if (!options.migrate) {
         throw new DataFolderError(
           'the server of this data folder is of an older version; stop it first, or use its command line',
@@ -35,6 +57,8 @@ export function openDatabase(folder: string, options: { migrate: boolean }): Han
       }
       migrate(db, { migrationsFolder: MIGRATIONS });
     }
+    // After the migrations: an update must not fail for a limit that is meant for what users store.
+    if (options.maxMb) raw.pragma(`max_page_count = ${maxPages(raw, options.maxMb)}`);
     const statements = new Map<string, Database.Statement>();
     return {
       raw,
@@ -52,6 +76,10 @@ export function openDatabase(folder: string, options: { migrate: boolean }): Han
     raw.close();
     throw error;
   }
+}
+
+function maxPages(raw: Database.Database, megabytes: number): number {
+  return Math.floor((megabytes * 1024 * 1024) / (raw.pragma('page_size', { simple: true }) as number));
 }
 
 // tsc copies no SQL: the compiled store reads the migrations of the sources it was made from.
@@ -74,23 +102,19 @@ function makeFolder(folder: string): void {
   }
 }
 
-/** Whether the tables are those this version knows; a newer version's are refused. */
-function isCurrent(raw: Database.Database): boolean {
+/** Whose tables they are, by the newest migration that was applied. */
+export function versionOf(raw: Database.Database): 'none' | 'older' | 'current' | 'newer' {
   const journal = JSON.parse(readFileSync(join(MIGRATIONS, 'meta/_journal.json'), 'utf8')) as {
     entries: { when: number }[];
   };
   const known = Math.max(...journal.entries.map((entry) => entry.when));
   const table = raw.prepare("select 1 from sqlite_master where name = '__drizzle_migrations'").get();
-  if (!table) return false;
+  if (!table) return 'none';
   const { newest } = raw.prepare('select max(created_at) as newest from __drizzle_migrations').get() as {
     newest: number | null;
   };
-  if (Number(newest) > known) {
-    throw new DataFolderError(
-      'the database was written by a newer version of Carillon; run that version, or restore a backup',
-    );
-  }
-  return Number(newest) === known;
+  if (Number(newest) === known) return 'current';
+  return Number(newest) > known ? 'newer' : 'older';
 }
 
 /**
@@ -121,7 +145,11 @@ export function tryLockFolder(
     if ((error as { code?: string }).code !== 'SQLITE_BUSY') throw error;
     return null;
   }
-  writeFileSync(join(folder, NOTE), JSON.stringify(holder));
+  try {
+    writeFileSync(join(folder, NOTE), JSON.stringify(holder));
+  } catch {
+    // The note is a courtesy, and the lock holds without it: a server must start on a full disk, to be read from.
+  }
   return () => lock.close();
 }
 

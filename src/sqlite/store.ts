@@ -1,5 +1,6 @@
 import type { Clock } from '../clock.js';
 import type { Ids } from '../id.js';
+import type { Log } from '../log.js';
 import type { Store } from '../store.js';
 import { accountsOf } from './accounts.js';
 import { apiKeysOf } from './api-keys.js';
@@ -9,6 +10,7 @@ import { deliveriesOf } from './deliveries.js';
 import { feedOf } from './feed.js';
 import { GroupCommit } from './group-commit.js';
 import { jobsOf } from './jobs.js';
+import { Outages } from './outages.js';
 import { tasksOf } from './tasks.js';
 import { webhooksOf } from './webhooks.js';
 
@@ -22,15 +24,20 @@ export interface SqliteOptions {
    * which writes beside it, or alone where no server runs.
    */
   own: boolean;
+  /** Told of times in which the disk refuses writes. */
+  log?: Log;
+  /** Largest size of the database file in MiB: writes are refused above it as on a full disk. 0: none. */
+  maxMb?: number;
 }
 
 /** The embedded store: one SQLite file, one writer, no other process to install. */
-export function openSqliteStore({ folder, clock, ids, own }: SqliteOptions): Store {
+export function openSqliteStore({ folder, clock, ids, own, log, maxMb }: SqliteOptions): Store {
   const holder = { pid: process.pid, startedAt: clock.now() };
   const unlock = own ? lockFolder(folder, holder) : tryLockFolder(folder, holder);
   try {
-    const db = openDatabase(folder, { migrate: unlock !== null });
-    const commits = new GroupCommit(db.raw);
+    const db = openDatabase(folder, { migrate: unlock !== null, maxMb });
+    const outages = new Outages(clock, log ?? null, () => db.raw.pragma('wal_checkpoint(PASSIVE)'));
+    const commits = new GroupCommit(db.raw, outages);
     const committer = committerOf(db, commits, ids);
     return {
       ...jobsOf(db, committer),
@@ -41,6 +48,7 @@ export function openSqliteStore({ folder, clock, ids, own }: SqliteOptions): Sto
       ...accountsOf(db, commits, ids),
       ...apiKeysOf(db, commits, ids),
       ping: async () => db.prepare('select 1').get() !== undefined,
+      outage: async () => outages.latest,
       async close() {
         await commits.drain();
         db.close();

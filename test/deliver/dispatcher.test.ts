@@ -1,5 +1,6 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { createDispatcher } from '../../src/deliver/dispatcher.js';
+import { UnavailableError } from '../../src/errors.js';
 import { memoryBus } from '../../src/memory/bus.js';
 import type { AttemptRecord, DueDelivery, Store } from '../../src/store.js';
 import { Fixture, MINUTE } from '../sqlite/fixture.js';
@@ -72,6 +73,49 @@ describe('the dispatcher', () => {
     },
     60_000,
   );
+
+  it('keeps the record of a call for as long as the disk is full, calls nobody meanwhile, and then goes on', async () => {
+    let full = true;
+    const calls: string[] = [];
+    const errors: unknown[] = [];
+    const store = new Proxy(f.store, {
+      get(target, name) {
+        if (name !== 'recordAttempt') return Reflect.get(target, name);
+        return async (...parameters: Parameters<Store['recordAttempt']>) => {
+          if (full) throw new UnavailableError('full');
+          return target.recordAttempt(...parameters);
+        };
+      },
+    });
+    await f.webhook(url);
+    await f.submit(f.single());
+    const dispatcher = createDispatcher({
+      store,
+      bus: memoryBus(() => {}),
+      clock: f.clock,
+      ids: f.ids,
+      log: { ...log, error: (facts) => void errors.push(facts) },
+      send: async (due) => {
+        calls.push(due.deliveryId);
+        return recordOf(due, f.at());
+      },
+      maxInFlight: 8,
+      maxPerUrl: 4,
+    });
+    dispatcher.start();
+    // Many times the lease of a lane: nobody may take the call for lost.
+    for (let minute = 0; minute < 10; minute++) {
+      await f.clock.advance(MINUTE);
+      if (minute === 5) await f.submit(f.single());
+    }
+    expect(calls).toHaveLength(1);
+    full = false;
+    await f.clock.advance(MINUTE);
+    const statuses = (await f.deliveries()).map((one) => one.status);
+    expect(statuses).toEqual(['DELIVERED', 'DELIVERED']);
+    expect([new Set(calls).size, calls.length, errors]).toEqual([2, 2, []]);
+    await dispatcher.stop(1_000);
+  });
 
   it('a server stops within its deadline, though a receiver hangs', async () => {
     const world = await World.open();

@@ -1,9 +1,11 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { createLeases } from '../../src/engine/leases.js';
 import type { Parts } from '../../src/engine/parts.js';
+import { createSweeper } from '../../src/engine/sweeper.js';
+import { UnavailableError } from '../../src/errors.js';
 import type { LeasedTask } from '../../src/lease.js';
 import { memoryBus } from '../../src/memory/bus.js';
-import type { JobOutcomes } from '../../src/store.js';
+import type { JobOutcomes, Outage } from '../../src/store.js';
 import { parseLeaseToken } from '../../src/task.js';
 import { Fixture } from '../sqlite/fixture.js';
 import { fake } from '../support/fake.js';
@@ -99,5 +101,97 @@ describe('leases', () => {
     expect(await algorithms()).toEqual(['one']);
     expect(await algorithms()).toEqual(['removed']);
     expect(await algorithms()).toEqual([]);
+  });
+
+  it('claims nothing while outcomes wait for the disk to take them, and tells nobody', async () => {
+    await f.submit(f.single());
+    const late = await f.submit(f.single());
+    let full = true;
+    const { leases, errors } = open(['one'], () => {
+      if (full) throw new UnavailableError('full');
+    });
+    const [task] = await leases.acquire(1);
+    const report = [started(task!), succeeded(task!)];
+    expect(await leases.settle(report)).toEqual({ accepted: [null, null] });
+    expect(await leases.acquire(10)).toEqual([]);
+    full = false;
+    expect(await leases.settle(report)).toEqual({ accepted: [true, true] });
+    expect((await leases.acquire(10)).map(({ jobId }) => jobId)).toEqual([late]);
+    expect(errors).toEqual([]);
+  });
+
+  describe('that end while the disk takes no renewal', () => {
+    /** The store says so as long as `full` is set; an outage is what it remembers. */
+    const failing = () => {
+      const { extend, settle } = f.store;
+      const disk = { full: false, outage: null as Outage | null };
+      const refuse = () => {
+        const now = f.at();
+        disk.outage = { since: disk.outage?.since ?? now, last: now, reason: 'full', over: false };
+        throw new UnavailableError('full');
+      };
+      f.store.outage = async () => disk.outage;
+      f.store.extend = async (...parameters) => (disk.full ? refuse() : extend(...parameters));
+      f.store.settle = async (...parameters) => (disk.full ? refuse() : settle(...parameters));
+      return disk;
+    };
+    const sweeping = () => {
+      const { clock, ids, store } = f;
+      const log = { debug() {}, info() {}, warn() {}, error() {} };
+      const parts = fake<Parts>('parts', { store, bus: memoryBus(() => {}), clock, ids, log });
+      return createSweeper(parts);
+    };
+
+    it('are still held by whoever renews them afterwards, and their results count', async () => {
+      const id = await f.submit(f.single());
+      const disk = failing();
+      const { leases } = open(['one']);
+      const [task] = await leases.acquire(1);
+      await f.clock.advance(10_000);
+      disk.full = true;
+      const sweeper = sweeping();
+      sweeper.start();
+      for (let tries = 0; tries < 30; tries++) {
+        await expect(leases.extend([task!.token])).rejects.toThrow(UnavailableError);
+        await f.clock.advance(10_000);
+      }
+      disk.full = false;
+      await f.clock.advance(10_000);
+      expect(await leases.extend([task!.token])).toEqual([true]);
+      // Well beyond the patience for others: this one has been renewed.
+      await f.clock.advance(29_000);
+      expect(await leases.settle([started(task!), succeeded(task!)])).toEqual({ accepted: [true, true] });
+      await sweeper.stop();
+      expect((await f.store.job(f.account, id))!.status).toBe('COMPLETED');
+    });
+
+    it('are given back, a lease after the last refusal, where nobody renews them', async () => {
+      await f.submit(f.single());
+      const disk = failing();
+      const { leases } = open(['one']);
+      const [task] = await leases.acquire(1);
+      disk.full = true;
+      await expect(leases.extend([task!.token])).rejects.toThrow(UnavailableError);
+      disk.full = false;
+      const sweeper = sweeping();
+      sweeper.start();
+      await f.clock.advance(29_000);
+      expect(f.rows('select token from tasks')).toEqual([{ token: task!.token }]);
+      await f.clock.advance(2_000);
+      expect(f.rows('select token from tasks')).toEqual([{ token: null }]);
+      await sweeper.stop();
+    });
+
+    it('are lost all the same where they had ended before it', async () => {
+      await f.submit(f.single());
+      const disk = failing();
+      const { leases } = open(['one']);
+      const [task] = await leases.acquire(1);
+      await f.clock.advance(31_000);
+      disk.full = true;
+      await expect(leases.extend([task!.token])).rejects.toThrow(UnavailableError);
+      disk.full = false;
+      expect(await leases.extend([task!.token])).toEqual([false]);
+    });
   });
 });

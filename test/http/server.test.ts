@@ -232,10 +232,13 @@ test('GraphiQL is served to browsers from this server alone', async () => {
 
 test('health, readiness and what is not there are JSON', async () => {
   let reasons: string[] = [];
-  const { url, server } = await serve({}, { ready: async () => reasons });
+  let warnings: string[] = [];
+  const { url, server } = await serve({}, { ready: async () => reasons, warnings: async () => warnings });
   const get = (path: string) => send(`${url}${path}`, { method: 'GET' });
   expect(await get('/healthz')).toMatchObject({ status: 200, json: { status: 'ok' } });
-  expect(await get('/readyz')).toMatchObject({ status: 200 });
+  expect(await get('/readyz')).toMatchObject({ status: 200, text: '{"status":"ready"}' });
+  warnings = ['writes have been refused'];
+  expect(await get('/readyz')).toMatchObject({ status: 200, json: { status: 'ready', warnings } });
   reasons = ['the database does not answer'];
   expect(await get('/readyz')).toMatchObject({ status: 503, json: { reasons } });
   reasons = [];

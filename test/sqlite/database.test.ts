@@ -67,6 +67,24 @@ describe('the data folder', () => {
     );
   });
 
+  it('has a database that grows no more above its limit, and does again without one', () => {
+    const open = (maxMb: number) => openDatabase(folder, { migrate: true, maxMb });
+    const first = open(1);
+    first.raw.exec('create table t (n integer, b blob); insert into t values (1, null)');
+    const large = 'insert into t values (2, zeroblob(1024 * 1024))';
+    expect(() => first.raw.exec(large)).toThrow(expect.objectContaining({ code: 'SQLITE_FULL' }));
+    first.close();
+    const second = open(0);
+    second.raw.exec(large);
+    second.close();
+    // Larger than its limit by now: it opens, and what needs no room is written.
+    const third = open(1);
+    third.raw.exec('update t set n = n + 1');
+    expect(() => third.raw.exec(large)).toThrow(expect.objectContaining({ code: 'SQLITE_FULL' }));
+    expect(third.raw.prepare('select sum(n) from t').pluck().get()).toBe(5);
+    third.close();
+  });
+
   it('is brought up to date by its owner only', () => {
     expect(() => openDatabase(folder, { migrate: false })).toThrow('is of an older version; stop it first');
     openDatabase(folder, { migrate: true }).close();

@@ -1,0 +1,94 @@
+import { existsSync, readFileSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import Database from 'better-sqlite3';
+import { messageOf } from '../errors.js';
+import { type CopyFacts, copyDatabase, syncPath } from './copy.js';
+import { DATABASE, DataFolderError, lockFolder, RESTORING, versionOf } from './database.js';
+
+export interface RestoreOptions {
+  /** The data folder; made if there is none. No server may run in it. */
+  folder: string;
+  /** A backup, or any database file of Carillon. It is only read. */
+  file: string;
+  pid: number;
+  now: number;
+  signal?: AbortSignal;
+}
+
+export interface RestoreFacts extends CopyFacts {
+  /** Where what was there before lies now; null: there was nothing. */
+  aside: string | null;
+}
+
+/** The database, and its write-ahead log, which must go where it goes. */
+const PARTS = ['', '-wal'];
+
+/**
+ * Puts a copy of a backup in place of the database, which is moved aside. Rejects with DataFolderError, one sentence;
+ * until the copy has been checked, nothing in the folder has changed.
+ */
+export async function restoreDatabase({
+  folder,
+  file,
+  pid,
+  now,
+  signal,
+}: RestoreOptions): Promise<RestoreFacts> {
+  if (!statSync(file, { throwIfNoEntry: false })?.isFile()) {
+    throw new DataFolderError(`there is no backup ${file}; name a file that "carillon backup" has made`);
+  }
+  const unlock = lockFolder(folder, { pid, startedAt: now });
+  const part = join(folder, `restore.part-${pid}`);
+  try {
+    const facts = await copyDatabase(file, part, 'integrity_check', signal);
+    refuseNewer(part, file);
+    return { ...facts, aside: exchange(folder, part, now) };
+  } catch (error) {
+    rmSync(part, { force: true });
+    throw error instanceof DataFolderError
+      ? error
+      : new DataFolderError(`${file} was not restored: ${messageOf(error)}`);
+  } finally {
+    unlock();
+  }
+}
+
+function refuseNewer(part: string, file: string): void {
+  const db = new Database(part, { readonly: true });
+  try {
+    if (versionOf(db) !== 'newer') return;
+  } finally {
+    db.close();
+  }
+  throw new DataFolderError(
+    `${file} was written by a newer version of Carillon; restore it with that version`,
+  );
+}
+
+/**
+ * Moves the database aside and the copy in its place. Several renames are not one step: a note says that they have
+ * begun, no server starts while it is there, and the restore that ends the work goes on with the name in it.
+ */
+function exchange(folder: string, part: string, now: number): string | null {
+  const note = join(folder, RESTORING);
+  // An empty note is one whose writing was interrupted: nothing had been moved by then.
+  const begun = existsSync(note) ? readFileSync(note, 'utf8') : '';
+  const name = begun || `${DATABASE}.${new Date(now).toISOString().replace(/[:.]/g, '-')}`;
+  const aside = join(folder, name);
+  writeFileSync(note, name);
+  syncPath(note);
+  syncPath(folder);
+  for (const tail of PARTS) {
+    const from = join(folder, DATABASE + tail);
+    // What an interrupted restore has moved is the one to keep; what lies in its place is that restore's copy.
+    if (existsSync(aside + tail)) rmSync(from, { force: true });
+    else if (existsSync(from)) renameSync(from, aside + tail);
+  }
+  // An index of the log, which SQLite makes anew.
+  rmSync(join(folder, `${DATABASE}-shm`), { force: true });
+  renameSync(part, join(folder, DATABASE));
+  syncPath(folder);
+  rmSync(note);
+  syncPath(folder);
+  return existsSync(aside) ? aside : null;
+}
