@@ -170,6 +170,7 @@ async function compose(
     introspection: config.introspection,
     trusted,
     trustedOnly: config.trustedOnly,
+    operatorToken: config.metricsToken,
     limits,
     ready: async () => {
       const stopped = Object.entries(loops).flatMap(([name, loop]) =>
@@ -190,6 +191,7 @@ async function compose(
 
   closers.push(() => server.close(config.shutdownMs));
   const unlisten = bus.listen('expansion', () => expander.wake());
+  closers.push(bus.listen('key', ({ keyId }) => server.revoke(keyId)));
   closers.push(
     unlisten,
     () => expander.stop(),

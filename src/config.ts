@@ -170,6 +170,12 @@ export const settings = {
     'Inputs, results, events and webhook bodies kept of one account, in MiB. 0: no limit.',
     limit(1_000_000_000),
   ),
+  metricsToken: setting(
+    'CARILLON_METRICS_TOKEN',
+    '',
+    'What /metrics asks for as "Authorization: Bearer <token>" once there are API keys; empty: then it answers nobody.',
+    z.string().regex(/^(\S{16,200})?$/, 'must be 16 to 200 characters without spaces, or empty'),
+  ),
   shutdownMs: setting(
     'CARILLON_SHUTDOWN_MS',
     '10000',

@@ -10,6 +10,8 @@ export interface Auth {
   keyless(): Promise<boolean>;
   /** Who presents these credentials ("Bearer <key>"); null: nobody who may come in. */
   viewerOf(authorization: string | undefined): Promise<Viewer | null>;
+  /** Why these credentials do not open the operator's own pages; null: they do. No account's key does. */
+  operatorRefusal(authorization: string | undefined): Promise<Refusal | null>;
 }
 
 export const UNAUTHENTICATED: Refusal = {
@@ -24,10 +26,12 @@ export function createAuth({
   store,
   clock,
   defaultAccountId,
+  operatorToken = '',
 }: {
   store: Pick<Store, 'account' | 'apiKeyByHash' | 'hasApiKeys'>;
   clock: Clock;
   defaultAccountId: string;
+  operatorToken?: string | undefined;
 }): Auth {
   const keyless = async () => !(await store.hasApiKeys());
   return {
@@ -44,6 +48,19 @@ export function createAuth({
       const apiKey = await store.apiKeyByHash(hashKey(key), clock.now());
       const account = apiKey && (await store.account(apiKey.accountId));
       return apiKey && account ? { account, apiKey, scopes: apiKey.scopes } : null;
+    },
+    async operatorRefusal(authorization) {
+      // What counts all accounts together is no account's to see; without keys there is only one, on this machine.
+      if (await keyless()) return null;
+      const given = /^Bearer +(\S+) *$/i.exec(authorization ?? '')?.[1] ?? '';
+      if (operatorToken !== '' && hashKey(given) === hashKey(operatorToken)) return null;
+      return {
+        status: 401,
+        code: 'UNAUTHENTICATED',
+        message:
+          'metrics are for the operator: send the header "Authorization: Bearer <token>" with the token that CARILLON_METRICS_TOKEN sets',
+        headers: { 'www-authenticate': 'Bearer' },
+      };
     },
   };
 }

@@ -3,6 +3,7 @@ import { getRequestListener, type HttpBindings } from '@hono/node-server';
 import { Hono } from 'hono';
 import { messageOf } from '../errors.js';
 import type { Log } from '../log.js';
+import type { Metrics } from './metrics.js';
 import { type Refusal, refusalBody, refusalHeaders } from './refusal.js';
 import { targetOf } from './target.js';
 
@@ -15,11 +16,20 @@ export interface RouteOptions {
   ready(): Promise<string[]>;
   /** What an operator should mend though the server is ready. */
   warnings?: (() => Promise<string[]>) | undefined;
+  metrics: Metrics;
+  /** Why whoever sends these credentials may not read the metrics; null: he may. */
+  metricsRefusal(authorization: string | undefined): Promise<Refusal | null>;
   log: Log;
 }
 
 /** Everything beside GraphQL. */
-export function createRoutes({ ready, warnings, log }: RouteOptions): Hono<{ Bindings: HttpBindings }> {
+export function createRoutes({
+  ready,
+  warnings,
+  metrics,
+  metricsRefusal,
+  log,
+}: RouteOptions): Hono<{ Bindings: HttpBindings }> {
   const app = new Hono<{ Bindings: HttpBindings }>();
   app.get('/healthz', (c) => c.json({ status: 'ok' }));
   app.get('/readyz', async (c) => {
@@ -29,6 +39,12 @@ export function createRoutes({ ready, warnings, log }: RouteOptions): Hono<{ Bin
     }
     const warned = (await warnings?.()) ?? [];
     return c.json({ status: 'ready', ...(warned.length > 0 && { warnings: warned }) });
+  });
+  app.get('/metrics', async (c) => {
+    const refusal = await metricsRefusal(c.req.header('authorization'));
+    return refusal
+      ? refuse(refusal)
+      : c.body(await metrics.text(), 200, { 'content-type': metrics.contentType });
   });
   app.notFound((c) => otherwise(app, c.req.method, c.req.path));
   app.onError((error, c) => {

@@ -53,6 +53,8 @@ export interface HttpServerOptions {
   /** Documents that are known by an id, and whether only these run. */
   trusted?: TrustedDocuments | undefined;
   trustedOnly?: boolean;
+  /** Reads the metrics of a server with keys; empty: nobody does. */
+  operatorToken?: string;
   /** Why the server is not ready, beside that it drains; empty: it is. */
   ready(): Promise<string[]>;
   /** What an operator should mend though the server is ready: /readyz says it beside. */
@@ -64,6 +66,8 @@ export interface HttpServer {
   listen(port: number, host: string): Promise<{ port: number; url: string }>;
   /** From now on new operations get 503, /readyz says no, and what runs goes on. */
   drain(): void;
+  /** A key has been revoked: sockets and streams that it opened end now. */
+  revoke(keyId: string): void;
   /** Ends streams and sockets (1001), waits for requests to end, and after the deadline cuts what is left. */
   close(deadlineMs: number): Promise<void>;
 }
@@ -108,6 +112,8 @@ export function createHttpServer(options: HttpServerOptions): HttpServer {
     createRoutes({
       log,
       warnings: options.warnings,
+      metrics,
+      metricsRefusal: auth.operatorRefusal,
       ready: async () => (draining ? ['the server is going down'] : options.ready()),
     }),
   );
@@ -256,6 +262,7 @@ export function createHttpServer(options: HttpServerOptions): HttpServer {
     drain() {
       draining = true;
     },
+    revoke: (keyId) => connections.revoke(keyId),
     close: (deadlineMs) =>
       new Promise((resolve) => {
         draining = true;

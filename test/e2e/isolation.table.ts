@@ -338,4 +338,5 @@ export const namesNothing: Record<string, string> = {
 export const routes: Record<string, { path: (x: string) => string; x?: (of: Things) => string[] }> = {
   'GET /healthz': { path: () => '/healthz' },
   'GET /readyz': { path: () => '/readyz' },
+  'GET /metrics': { path: () => '/metrics' },
 };
