@@ -6,6 +6,7 @@ import { createLeases } from '../../dist/src/engine/leases.js';
 import { newJob } from '../../dist/src/engine/new-job.js';
 import { graphOf } from '../../dist/src/graph.js';
 import { systemIds } from '../../dist/src/id.js';
+import { NO_LIMITS } from '../../dist/src/limits.js';
 import { parseLeaseToken } from '../../dist/src/task.js';
 import { quiet, withServer } from '../server.mjs';
 import { underMeasurement } from './child.mjs';
@@ -18,7 +19,7 @@ let finish;
 const finished = new Promise((resolve) => {
   finish = resolve;
 });
-const closed = withServer({ CARILLON_SHUTDOWN_MS: '1000' }, async (app) => {
+const closed = withServer({ CARILLON_SHUTDOWN_MS: '1000', CARILLON_ACCOUNT_SOCKETS: '0' }, async (app) => {
   await serve(app, Number(process.argv[2]));
   await finished;
 });
@@ -62,7 +63,7 @@ async function heldTask(store, leases, accountId) {
   });
   const job = newJob(ids.uuid(), descriptor, graphOf(descriptor).graph, at);
   const [, held] = await Promise.all([
-    store.submit({ accountId, job, targets: [], idempotency: null, at }),
+    store.submit({ accountId, job, targets: [], idempotency: null, limits: NO_LIMITS, at }),
     leases.acquire(1),
   ]);
   return held;

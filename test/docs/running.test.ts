@@ -7,7 +7,7 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { sign } from '../../src/deliver/sign.js';
 import { ALGORITHMS, isInstalled, type Program, ROOT, run } from '../examples/program.js';
 import { World } from '../support/world.js';
-import { block, blocksOf } from './blocks.js';
+import { block, blocksOf, page } from './blocks.js';
 
 const SECRET = `whsec_${Buffer.alloc(32, 9).toString('base64')}`;
 const closers: (() => unknown)[] = [];
@@ -131,17 +131,11 @@ describe('the documentation, run', () => {
     ).toEqual({ job: { results: { nodes: [{ result: { greeting: 'Hello, Anna' } }] } } });
   });
 
-  it('the subscriber of subscriptions.md', async () => {
-    const id = await world.submit({
-      name: 'sum',
-      nodes: [{ nodeName: 'sum', algorithmName: 'sum', input: [1, 2] }],
-    });
-    const code = block('docs/subscriptions.md', 'js', 'follow').code;
-    const here = code.replace('ws://127.0.0.1:4000', world.app.url.replace('http', 'ws'));
-    expect(here).not.toBe(code);
-    const { stdout, stderr } = await js(here, [id]).ended;
-    expect(stderr).toBe('');
-    expect(stdout).toMatch(/^1 JOB_PENDING\n(\d+ \w+\n)+\d+ JOB_COMPLETED\n$/);
+  it.each([
+    ['ts', 'examples/clients/resume.ts'],
+    ['js', 'examples/clients/browser.js'],
+  ])('the resuming client of subscriptions.md in %s is %s', (language, file) => {
+    expect(block('docs/subscriptions.md', language, 'resume').code).toBe(page(file));
   });
 
   it.runIf(isInstalled('curl') && isInstalled('bash'))('the curl of subscriptions.md', async () => {

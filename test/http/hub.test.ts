@@ -1,5 +1,5 @@
 import fc from 'fast-check';
-import { parse } from 'graphql';
+import { buildSchema, type GraphQLSchema, parse } from 'graphql';
 import { describe, expect, it } from 'vitest';
 import { type Context, createContext, type Viewer } from '../../schema/context.js';
 import { createSchema } from '../../schema/schema.js';
@@ -16,6 +16,7 @@ import type { Store } from '../../src/store.js';
 import { ACCOUNT, job, recordingLog, viewer } from '../support/api.js';
 import { VirtualClock } from '../support/clock.js';
 import { fake } from '../support/fake.js';
+import { source } from '../support/http.js';
 import { FakeLog } from '../support/log.js';
 
 const heavy = process.env['CARILLON_TEST_HEAVY'] === '1';
@@ -54,6 +55,12 @@ class Client implements Sink {
   }
 }
 
+interface Asked {
+  variables?: Record<string, unknown>;
+  as?: Viewer;
+  of?: GraphQLSchema;
+}
+
 function hubOf(store: Partial<Store>, clock = new VirtualClock()) {
   const log = recordingLog();
   const bus = memoryBus((error) => {
@@ -76,10 +83,10 @@ function hubOf(store: Partial<Store>, clock = new VirtualClock()) {
     followed: Source<unknown>,
     document = EVENTS,
     client = new Client(),
-    { variables = {}, as = viewer('READ') }: { variables?: Record<string, unknown>; as?: Viewer } = {},
+    { variables = {}, as = viewer('READ'), of = schema }: Asked = {},
   ) => {
     const args = {
-      schema,
+      schema: of,
       document: parse(document),
       variableValues: variables,
       contextValue: context(as),
@@ -268,4 +275,196 @@ describe('the hub', () => {
       { numRuns: heavy ? 1_000 : 40 },
     );
   });
+
+  /** A log with so many events of job 1, and what follows it. */
+  function logged(count: number, turns: () => number = () => 0) {
+    const log = new FakeLog(turns);
+    for (let at = 0; at < count; at++) log.append(1, 'JOB_PROGRESS');
+    const parts = hubOf({ events: log.events, jobEvents: log.jobEvents, job: async () => job(1) });
+    return { ...parts, log };
+  }
+  const place = (position: number) => encodeCursor(ACCOUNT.id, position);
+
+  it('runs an operation once for all that ask the same, live and replayed, and hands them one string', async () => {
+    const { log, bus, reader, follow, hub } = logged(300);
+    const document = 'subscription ($after: Cursor) { events(after: $after) { cursor } }';
+    const spaced = 'subscription($after:Cursor){ # the same\n events(after:$after){cursor} }';
+    const clients = [0, 0, 50, 120, 299].map((from, index) =>
+      follow(reader.events(ACCOUNT.id, {}, place(from)), index === 1 ? spaced : document, new Client(), {
+        variables: { after: place(from) },
+      }),
+    );
+    await rest();
+    log.publish(bus, [log.append(1, 'JOB_PROGRESS')]);
+    await rest();
+    expect(clients.map(({ texts }) => texts.length)).toEqual([301, 301, 251, 181, 2]);
+    const all = clients[0]!.cursors;
+    for (const { cursors } of clients) expect(cursors).toEqual(all.slice(all.length - cursors.length));
+    expect(hub.state()).toMatchObject({ groups: 1, subscribers: 5, behind: 0, executed: 301, sent: 1036 });
+  });
+
+  it('keeps apart whose answers may differ: by document, variables, scopes, topic and account', async () => {
+    const { reader, follow, hub } = logged(3);
+    const of = (types?: EventType[]) => reader.events(ACCOUNT.id, types ? { types } : {}, place(0));
+    const one = 'subscription ($x: Boolean!) { events { cursor sequence @include(if: $x) } }';
+    follow(of(), one, new Client(), { variables: { x: true } });
+    follow(of(), one, new Client(), { variables: { x: true, unused: 1 } });
+    expect(hub.state().groups).toBe(1);
+    follow(of(), one, new Client(), { variables: { x: false } });
+    follow(of(['JOB_PROGRESS']), one, new Client(), { variables: { x: true } });
+    follow(of(), EVENTS);
+    follow(of(), EVENTS, new Client(), { as: viewer('READ', 'ADMIN') });
+    const other = { ...viewer('READ'), account: { ...ACCOUNT, id: 'acc_2' } };
+    follow(of(), EVENTS, new Client(), { as: other });
+    expect(hub.state().groups).toBe(6);
+    await rest();
+  });
+
+  it('counts a variable that is more than the place to begin', async () => {
+    const { reader, follow, hub } = logged(3);
+    const document =
+      'subscription ($after: Cursor) { events(after: $after) { cursor job { events(after: $after) { nodes { cursor } } } } }';
+    for (const from of [0, 1]) {
+      follow(reader.events(ACCOUNT.id, {}, place(from)), document, new Client(), {
+        variables: { after: place(from) },
+      });
+    }
+    expect(hub.state().groups).toBe(2);
+    await rest();
+  });
+
+  it('runs what depends on the key for each key, and lets nothing else see one', async () => {
+    const { follow, hub, log } = logged(0);
+    const custom = buildSchema(
+      'type Query { a: Int } type Subscription { tick: Tick } type Tick { n: Int mine: String theirs: String }',
+    );
+    const { mine, theirs } = (custom.getType('Tick') as unknown as { getFields(): Fields }).getFields();
+    const keyOf = (_tick: unknown, _args: unknown, { viewer: { apiKey } }: Context) => apiKey?.id;
+    Object.assign(mine!, { resolve: keyOf, extensions: { perViewer: true } });
+    Object.assign(theirs!, { resolve: keyOf });
+    Object.assign(custom.getSubscriptionType()!.getFields()['tick']!, { resolve: (tick: unknown) => tick });
+    const keyed = (id: string) => ({ ...viewer('READ'), apiKey: { id } }) as Viewer;
+    const ticks = source([{ n: 1 }]);
+    const ask = (document: string, id: string) =>
+      follow(ticks.source, document, new Client(), { of: custom, as: keyed(id) });
+    const apart = ['key_1', 'key_2'].map((id) => ask('subscription { tick { n mine } }', id));
+    const leaking = ['key_1', 'key_2'].map((id) => ask('subscription { tick { n theirs } }', id));
+    expect(hub.state().groups).toBe(3);
+    await rest();
+    expect(apart.map(({ texts }) => JSON.parse(texts[0]!).data.tick.mine)).toEqual(['key_1', 'key_2']);
+    for (const { texts } of leaking) {
+      expect(JSON.parse(texts[0]!)).toMatchObject({
+        data: { tick: { n: 1, theirs: null } },
+        errors: [{ message: 'Unexpected error.', extensions: { code: 'INTERNAL' } }],
+      });
+    }
+    expect(log).toBeDefined();
+  });
+
+  it('looks at the present again where a document shows it, once a burst', async () => {
+    let number = 0;
+    const log = new FakeLog();
+    log.append(1, 'JOB_PENDING');
+    const parts = { events: log.events, job: async () => job(1, { number: ++number }) };
+    const { reader, follow, clock } = hubOf(parts);
+    const document = 'subscription { events { cursor job { number } } }';
+    const replay = () => follow(reader.events(ACCOUNT.id, {}, place(0)), document);
+    const [a, b] = [replay(), replay()];
+    await rest();
+    await clock.advance(101);
+    const c = replay();
+    await rest();
+    const shown = [a, b, c].map(({ texts }) => JSON.parse(texts[0]!).data.events.job.number);
+    expect(shown).toEqual([1, 1, 2]);
+  });
+
+  it('lets go of everything once nobody follows', async () => {
+    const { reader, follow, hub, bus, log, clock } = logged(10);
+    const clients = [0, 5].map((from) => follow(reader.events(ACCOUNT.id, {}, place(from))));
+    await rest();
+    for (const { leave } of clients) leave();
+    expect(hub.state()).toMatchObject({ groups: 0, subscribers: 0, behind: 0 });
+    const reads = log.reads;
+    log.publish(bus, [log.append(1, 'JOB_PROGRESS')]);
+    await clock.advance(5_000);
+    expect(log.reads).toBe(reads);
+    expect(clients.map(({ texts }) => texts.length)).toEqual([10, 5]);
+  });
+
+  it('shows a job as it is now, at most once an interval, to one who does not read the newest state alone', async () => {
+    const log = new FakeLog();
+    let state = job(1, { position: 0 });
+    const change = (bus: Parameters<typeof log.publish>[0], last = false) => {
+      const made = log.append(1, last ? 'JOB_COMPLETED' : 'JOB_PROGRESS');
+      state = job(1, {
+        position: made.position,
+        number: made.position,
+        status: last ? 'COMPLETED' : 'ACTIVE',
+      });
+      log.publish(bus, [made]);
+    };
+    const { reader, follow, bus, clock } = hubOf({ events: log.events, job: async () => state });
+    const document = 'subscription { job(id: "x") { number } }';
+    const numbers = ({ texts }: Client) => texts.map((text) => JSON.parse(text).data.job.number);
+    const prompt = follow(reader.job(ACCOUNT.id, state.id, 250), document);
+    const slow = follow(reader.job(ACCOUNT.id, state.id, 250), document);
+    await rest();
+    slow.room = 0;
+    for (let count = 0; count < 4; count++) change(bus);
+    await rest();
+    expect(numbers(prompt)).toEqual([1]);
+    await clock.advance(249);
+    expect(numbers(prompt)).toEqual([1]);
+    await clock.advance(1);
+    expect(numbers(prompt)).toEqual([1, 4]);
+    change(bus);
+    await clock.advance(250);
+    change(bus, true);
+    await clock.advance(250);
+    expect(numbers(prompt)).toEqual([1, 4, 5, 6]);
+    expect(prompt.ended).toBe('complete');
+    slow.take(10);
+    await rest();
+    expect(numbers(slow)).toEqual([1, 6]);
+    expect(slow.ended).toBe('complete');
+  });
+
+  it('reads from the log what comes faster than it can be sent', async () => {
+    const { log, bus, reader, hub, follow } = logged(1);
+    let release: () => void = () => {};
+    const held = new Promise<void>((resolve) => {
+      release = resolve;
+    });
+    const slowSchema = buildSchema(
+      'type Query { a: Int } type Subscription { events: E } type E { cursor: String }',
+    );
+    const fields = (slowSchema.getType('E') as unknown as { getFields(): Fields }).getFields();
+    Object.assign(fields['cursor']!, {
+      resolve: async ({ position }: LoggedEvent) => {
+        await held;
+        return place(position);
+      },
+    });
+    Object.assign(slowSchema.getSubscriptionType()!.getFields()['events']!, { resolve: (e: unknown) => e });
+    const client = follow(
+      reader.events(ACCOUNT.id, {}, place(1)),
+      'subscription { events { cursor } }',
+      new Client(),
+      { of: slowSchema },
+    );
+    await rest();
+    for (let count = 0; count < 30; count++) {
+      log.publish(
+        bus,
+        Array.from({ length: 100 }, () => log.append(1, 'JOB_PROGRESS')),
+      );
+      await rest(2);
+    }
+    expect(hub.state().dropped).toBeGreaterThan(1_000);
+    release();
+    await rest(400);
+    expect(client.cursors).toEqual(log.events_.slice(1).map(cursor));
+  });
 });
+
+type Fields = Record<string, object>;
