@@ -134,11 +134,11 @@ export function feedOf(db: Handle): Feed {
           limit,
           types: types === null ? null : JSON.stringify(types),
         }) as EventRow[];
-      // A page that is not full has looked at everything there was.
-      const through =
-        rows.length === limit ? (rows.at(-1)?.position ?? after) : Math.max(after, job.position);
+      const { head, tail } = bounds(account);
+      // A page that is not full has looked at everything there was, of other jobs too.
+      const through = rows.length === limit ? (rows.at(-1)?.position ?? after) : Math.max(after, head);
       const ended = isEnded(job.status as JobStatus) && through >= job.position;
-      return { events: rows.map((row) => eventOf(accountId, row)), through, ended, ...bounds(account) };
+      return { events: rows.map((row) => eventOf(accountId, row)), through, ended, head, tail };
     },
     async event(accountId, id) {
       const account = accountKey(db, accountId);

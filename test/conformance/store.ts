@@ -490,6 +490,8 @@ export function storeSuite(name: string, open: () => Promise<Opened>): void {
         await succeed(task!);
         const all = (await store.events(account, {}, 0, 100)).events;
         const ofJob = (await store.jobEvents(account, jobId, null, 0, 100))!;
+        // All was looked at, of other jobs too: a reader that goes on from there is not behind.
+        expect(ofJob.through).toBe(ofJob.head);
         expect(ofJob.events).toEqual(all);
         expect(ofJob.ended).toBe(true);
         for (let after = 0; after <= 5; after++) {

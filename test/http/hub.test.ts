@@ -22,6 +22,7 @@ import { FakeLog } from '../support/log.js';
 const heavy = process.env['CARILLON_TEST_HEAVY'] === '1';
 const schema = createSchema();
 const EVENTS = 'subscription { events { cursor sequence } }';
+const JOB_EVENTS = 'subscription { jobEvents(jobId: "x") { cursor } }';
 
 /** A client that takes as much as a test lets it. */
 class Client implements Sink {
@@ -190,10 +191,9 @@ async function play(steps: Step[], turns: () => number): Promise<void> {
         // A job that is not there yet cannot be followed.
         if (!log.events_.some((made) => made.job?.number === one.of)) continue;
         const followed = reader.jobEvents(ACCOUNT.id, job(one.of).id, after, null);
-        const document = 'subscription { jobEvents(jobId: "x") { cursor } }';
         const number = one.of;
         joined.push({
-          client: follow(followed, document, client),
+          client: follow(followed, JOB_EVENTS, client),
           from: from ?? 0,
           now: false,
           wanted: (made) => made.job?.number === number,
@@ -376,6 +376,21 @@ describe('the hub', () => {
     await rest();
     const shown = [a, b, c].map(({ texts }) => JSON.parse(texts[0]!).data.events.job.number);
     expect(shown).toEqual([1, 1, 2]);
+  });
+
+  it('rests while nothing happens: who follows a quiet job of a busy account reads it once', async () => {
+    const { log, reader, follow, hub, bus } = logged(5);
+    for (let count = 0; count < 50; count++) log.append(2, 'JOB_PROGRESS');
+    const client = follow(reader.jobEvents(ACCOUNT.id, job(1).id, null, null), JOB_EVENTS);
+    await rest();
+    expect(client.texts).toHaveLength(5);
+    expect(hub.state().behind).toBe(0);
+    const { reads } = log;
+    // Opening the feed, and the one page.
+    expect(reads).toBe(2);
+    log.publish(bus, [log.append(2, 'JOB_PROGRESS')]);
+    await rest();
+    expect(log.reads).toBe(reads);
   });
 
   it('lets go of everything once nobody follows', async () => {

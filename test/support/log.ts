@@ -63,7 +63,7 @@ export class FakeLog implements Pick<Feed, 'events' | 'jobEvents'> {
     await this.wait();
     if (!last) return null;
     const full = events.length === limit;
-    const through = full ? (events.at(-1)?.position ?? after) : Math.max(after, last.position);
+    const through = full ? (events.at(-1)?.position ?? after) : Math.max(after, head);
     return { events, through, head, tail, ended: isTerminal(last.type) && through >= last.position };
   };
 
