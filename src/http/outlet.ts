@@ -2,29 +2,26 @@ import type { Socket } from 'node:net';
 
 /** A client with more than this unread is sent nothing until it has read all of it. */
 const MAX_UNSENT = 1024 * 1024;
-/** What may lie unread by all clients together, about: with many that stand still each gets a smaller part. */
+/** What may lie unread by all clients together, about: with many that read slowly each gets a smaller part. */
 const MAX_UNSENT_TOTAL = 256 * 1024 * 1024;
+/** Every client may have so much unread; who has more counts as slow. */
 const MIN_UNSENT = 64 * 1024;
 
 /** Bounds what lies in memory for clients that do not read. */
 export class Backlog {
-  private readonly stalled = new Set<Outlet>();
+  private readonly slow = new Set<Outlet>();
 
   /** What one client may have unread, in bytes. */
   limit(): number {
-    return Math.max(MIN_UNSENT, Math.min(MAX_UNSENT, MAX_UNSENT_TOTAL / Math.max(1, this.stalled.size)));
+    return Math.max(MIN_UNSENT, Math.min(MAX_UNSENT, MAX_UNSENT_TOTAL / Math.max(1, this.slow.size)));
   }
 
   add(outlet: Outlet): void {
-    this.stalled.add(outlet);
+    this.slow.add(outlet);
   }
 
   delete(outlet: Outlet): void {
-    this.stalled.delete(outlet);
-  }
-
-  get size(): number {
-    return this.stalled.size;
+    this.slow.delete(outlet);
   }
 }
 
@@ -51,13 +48,15 @@ export class Outlet {
   }
 
   takesMore(): boolean {
+    if (this.unsent <= MIN_UNSENT) return true;
+    // Counted before it is full: all that fill up at the same time must share the total.
+    this.backlog.add(this);
     return this.unsent <= this.backlog.limit();
   }
 
   /** Calls back once, when all that was on its way has been taken. */
   whenDrained(callback: () => void): void {
     this.waiting.add(callback);
-    this.backlog.add(this);
   }
 
   /** What `run` writes goes out in one piece. */
