@@ -1,4 +1,13 @@
-import { existsSync, readFileSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import {
+  chownSync,
+  existsSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs';
 import { join } from 'node:path';
 import Database from 'better-sqlite3';
 import { messageOf } from '../errors.js';
@@ -20,8 +29,11 @@ export interface RestoreFacts extends CopyFacts {
   aside: string | null;
 }
 
-/** The database, and its write-ahead log, which must go where it goes. */
-const PARTS = ['', '-wal'];
+/** The database, and its logs, which must go where it goes: one that met another database would be played into it. */
+const PARTS = ['', '-wal', '-journal'];
+
+/** A copy that is not in place yet, and what belongs to it. */
+const PART = 'restore.part-';
 
 /**
  * Puts a copy of a backup in place of the database, which is moved aside. Rejects with DataFolderError, one sentence;
@@ -38,13 +50,14 @@ export async function restoreDatabase({
     throw new DataFolderError(`there is no backup ${file}; name a file that "carillon backup" has made`);
   }
   const unlock = lockFolder(folder, { pid, startedAt: now });
-  const part = join(folder, `restore.part-${pid}`);
+  const part = join(folder, PART + pid);
   try {
+    removeParts(folder);
     const facts = await copyDatabase(file, part, 'integrity_check', signal);
-    refuseNewer(part, file);
+    makeReady(part, file, folder);
     return { ...facts, aside: exchange(folder, part, now) };
   } catch (error) {
-    rmSync(part, { force: true });
+    removeParts(folder);
     throw error instanceof DataFolderError
       ? error
       : new DataFolderError(`${file} was not restored: ${messageOf(error)}`);
@@ -53,16 +66,29 @@ export async function restoreDatabase({
   }
 }
 
-function refuseNewer(part: string, file: string): void {
-  const db = new Database(part, { readonly: true });
+/** Whoever holds the lock is alone: other copies are those of restores that were killed. */
+function removeParts(folder: string): void {
+  for (const name of readdirSync(folder)) if (name.startsWith(PART)) rmSync(join(folder, name));
+}
+
+/** Makes of a checked copy what a server can open at once, or throws where it is of a newer version. */
+function makeReady(part: string, file: string, folder: string): void {
+  const db = new Database(part);
   try {
-    if (versionOf(db) !== 'newer') return;
+    if (versionOf(db) === 'newer') {
+      throw new DataFolderError(
+        `${file} was written by a newer version of Carillon; restore it with that version`,
+      );
+    }
+    // Otherwise the server would have to change it, and could not start while somebody reads, such as a backup.
+    db.pragma('journal_mode = WAL');
   } finally {
     db.close();
   }
-  throw new DataFolderError(
-    `${file} was written by a newer version of Carillon; restore it with that version`,
-  );
+  // Root may read and write all; the user whom the server runs as must be able to as well.
+  const { uid, gid } = statSync(folder);
+  if (process.getuid?.() === 0) chownSync(part, uid, gid);
+  syncPath(part);
 }
 
 /**
