@@ -240,6 +240,12 @@ describe('running a server', () => {
     expect(await answer.json()).toMatchObject({ data: { algorithm: { name: 'green-alg', kind: 'MODULE' } } });
   });
 
+  it('warns where there is no algorithm in the folder that was named', async () => {
+    const none = join(folder, 'none');
+    const { process } = await started({ CARILLON_ALGORITHMS_DIR: none });
+    expect(process.stdout).toContain(`there is no algorithm in ${none}, so nothing can run`);
+  });
+
   it('tells of a bad command line in a sentence', async () => {
     const help = await spawn(CLI, ['--help']).finished();
     expect([help.code, help.stdout]).toEqual([0, expect.stringContaining('key create --account')]);
