@@ -53,6 +53,7 @@ export async function restoreDatabase({
   const part = join(folder, PART + pid);
   try {
     removeParts(folder);
+    finishMoving(folder);
     const facts = await copyDatabase(file, part, 'integrity_check', signal);
     makeReady(part, file, folder);
     return { ...facts, aside: exchange(folder, part, now) };
@@ -97,19 +98,12 @@ function makeReady(part: string, file: string, folder: string): void {
  */
 function exchange(folder: string, part: string, now: number): string | null {
   const note = join(folder, RESTORING);
-  // An empty note is one whose writing was interrupted: nothing had been moved by then.
-  const begun = existsSync(note) ? readFileSync(note, 'utf8') : '';
-  const name = begun || `${DATABASE}.${new Date(now).toISOString().replace(/[:.]/g, '-')}`;
-  const aside = join(folder, name);
+  const name = begun(folder) || `${DATABASE}.${new Date(now).toISOString().replace(/[:.]/g, '-')}`;
   writeFileSync(note, name);
   syncPath(note);
   syncPath(folder);
-  for (const tail of PARTS) {
-    const from = join(folder, DATABASE + tail);
-    // What an interrupted restore has moved is the one to keep; what lies in its place is that restore's copy.
-    if (existsSync(aside + tail)) rmSync(from, { force: true });
-    else if (existsSync(from)) renameSync(from, aside + tail);
-  }
+  const aside = join(folder, name);
+  moveAside(folder, aside);
   // An index of the log, which SQLite makes anew.
   rmSync(join(folder, `${DATABASE}-shm`), { force: true });
   renameSync(part, join(folder, DATABASE));
@@ -117,4 +111,31 @@ function exchange(folder: string, part: string, now: number): string | null {
   rmSync(note);
   syncPath(folder);
   return existsSync(aside) ? aside : null;
+}
+
+/** The name in the note. An empty note is one whose writing was interrupted: nothing had been moved by then. */
+function begun(folder: string): string {
+  const note = join(folder, RESTORING);
+  return existsSync(note) ? readFileSync(note, 'utf8') : '';
+}
+
+/** What an interrupted restore has begun to move is moved whole: the log that is left belongs to what was moved. */
+function finishMoving(folder: string): void {
+  const name = begun(folder);
+  const aside = join(folder, name);
+  if (name && existsSync(aside) && !existsSync(join(folder, DATABASE))) moveAside(folder, aside);
+}
+
+function moveAside(folder: string, aside: string): void {
+  // What an interrupted restore has moved is the one to keep; what lies in its place is that restore's copy.
+  const copied = existsSync(aside) && existsSync(join(folder, DATABASE));
+  if (copied) {
+    // The database last: as long as it is there, its logs are known for the copy's.
+    for (const tail of PARTS.toReversed()) rmSync(join(folder, DATABASE + tail), { force: true });
+    return;
+  }
+  for (const tail of PARTS) {
+    const from = join(folder, DATABASE + tail);
+    if (existsSync(from) && !existsSync(aside + tail)) renameSync(from, aside + tail);
+  }
 }

@@ -5,6 +5,7 @@ import {
   readdirSync,
   readFileSync,
   renameSync,
+  rmSync,
   statSync,
   symlinkSync,
   writeFileSync,
@@ -281,13 +282,28 @@ describe('a restore', () => {
     openDatabase(folder, { migrate: false }).close();
   });
 
+  it('that was interrupted can be taken back, with what only the write-ahead log had', async () => {
+    marked('old')();
+    const close = marked('new');
+    for (const tail of ['', '-wal']) copyFileSync(join(folder, `carillon.db${tail}`), `${root}/crashed${tail}`);
+    close();
+    renameSync(`${root}/crashed`, join(folder, ASIDE));
+    renameSync(`${root}/crashed-wal`, join(folder, 'carillon.db-wal'));
+    rmSync(join(folder, 'carillon.db'));
+    writeFileSync(join(folder, 'restoring'), ASIDE);
+    await restore(join(folder, ASIDE), NOW + 60_000);
+    expect(marksIn(join(folder, 'carillon.db'))).toEqual(['old', 'new']);
+  });
+
   it('that was interrupted with the copy in place keeps the database that was there first', async () => {
     marked('old')();
     await backup();
     marked('new')();
     await restore();
     writeFileSync(join(folder, 'restoring'), ASIDE);
+    writeFileSync(join(folder, 'carillon.db-wal'), 'of the copy');
     expect((await restore(file, NOW + 60_000)).aside).toBe(join(folder, ASIDE));
+    expect(existsSync(join(folder, `${ASIDE}-wal`))).toBe(false);
     expect(marksIn(join(folder, ASIDE))).toEqual(['old', 'new']);
     expect(marksIn(join(folder, 'carillon.db'))).toEqual(['old']);
     expect(existsSync(join(folder, 'restoring'))).toBe(false);
