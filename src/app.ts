@@ -1,6 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { hostname } from 'node:os';
+import { resolve } from 'node:path';
 import { createSchema } from '../schema/schema.js';
 import { type ApiKey, DEFAULT_ACCOUNT_NAME } from './account.js';
 import type { Bus } from './bus.js';
@@ -104,6 +105,10 @@ async function compose(
   const caller = createCaller({ policy });
   closers.push(() => caller.close());
   const files = await listAlgorithms(config.algorithmsDir, (warning) => log.warn({}, warning));
+  if (files.length === 0) {
+    const folder = resolve(config.algorithmsDir);
+    log.warn({}, `there is no algorithm in ${folder}, so nothing can run: see CARILLON_ALGORITHMS_DIR`);
+  }
   const algorithms = new Map(files.map(({ name, path }) => [name, path]));
 
   // Links need the address that is only known once the server listens.

@@ -10,7 +10,7 @@ url="${CARILLON_URL:-http://127.0.0.1:4000}/graphql"
 headers=(-H 'content-type: application/json')
 if [ -n "${CARILLON_KEY:-}" ]; then headers+=(-H "authorization: Bearer $CARILLON_KEY"); fi
 
-submitted=$(curl -fsS "${headers[@]}" "$url" -d '{ "query": "mutation { runAlgorithm(input: { name: \"green-alg\", input: [\"#[1,2,3]\"] }) { job { id } userErrors { message } } }" }')
+submitted=$(curl -sS "${headers[@]}" "$url" -d '{ "query": "mutation { runAlgorithm(input: { name: \"green-alg\", input: [\"#[1,2,3]\"] }) { job { id } userErrors { message } } }" }')
 job=$(sed -n 's/.*"job":{"id":"\([^"]*\)".*/\1/p' <<<"$submitted")
 if [ -z "$job" ]; then echo "not submitted: $submitted" >&2; exit 1; fi
 echo "job $job"

@@ -7,10 +7,10 @@ export function sizeAndAge({ bytes, newest }: CopyFacts): string {
   return `${bytes} bytes, newest event ${new Date(occurredAt).toISOString()} (account ${account}, position ${position})`;
 }
 
-/** Aborts at SIGINT and SIGTERM, so that what is half copied is taken away before the process ends. */
+/** Aborts at SIGINT, SIGTERM and SIGHUP, so that what is half copied is taken away before the process ends. */
 export function interruption(): AbortSignal {
   const controller = new AbortController();
-  for (const signal of ['SIGINT', 'SIGTERM'] as const)
+  for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const)
     process.once(signal, () => controller.abort(new Error(`interrupted by ${signal}`)));
   return controller.signal;
 }

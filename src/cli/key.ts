@@ -1,7 +1,9 @@
+import { existsSync } from 'node:fs';
+import { resolve } from 'node:path';
 import { parseArgs } from 'node:util';
 import { ACCOUNT_NAME, type ApiKey, type Scope, scopes } from '../account.js';
 import { withKeys } from '../app.js';
-import { readConfig } from '../config.js';
+import { type Config, readConfig } from '../config.js';
 import { shown } from '../errors.js';
 
 const USAGE = `usage: carillon key create --account <name> [--scope READ …] [--name <label>] [--expires <RFC 3339 time>]
@@ -45,9 +47,11 @@ async function create(argv: string[]): Promise<void> {
     scopes: asked as Scope[],
     expiresAt,
   };
-  const { key, apiKey } = await withKeys(readConfig(process.env), (keys) => keys.create(account, input));
+  const config = readConfig(process.env);
+  const { key, apiKey } = await withKeys(config, (keys) => keys.create(account, input));
+  // The folder too: a key made in another one than the server's opens nothing.
   process.stderr.write(
-    `${apiKey.id} for account ${account}, scopes ${apiKey.scopes.join(', ')}. It is shown only now:\n`,
+    `${apiKey.id} for account ${account} in ${resolve(config.dataDir)}, scopes ${apiKey.scopes.join(', ')}. It is shown only now:\n`,
   );
   process.stdout.write(`${key}\n`);
 }
@@ -56,7 +60,7 @@ async function create(argv: string[]): Promise<void> {
 async function list(argv: string[]): Promise<void> {
   const { values } = parseArgs({ args: argv, options: { account: { type: 'string' } } });
   const account = accountIn(values);
-  const keys = await withKeys(readConfig(process.env), (all) => all.list(account));
+  const keys = await withKeys(existing(), (all) => all.list(account));
   if (!keys) throw new Error(`there is no account ${account}`);
   const now = Date.now();
   const lines = keys.map((key) => [
@@ -74,9 +78,19 @@ async function revoke(argv: string[]): Promise<void> {
   const { positionals } = parseArgs({ args: argv, allowPositionals: true });
   const [id, ...more] = positionals;
   if (id === undefined || more.length > 0) throw new Error(USAGE);
-  const key = await withKeys(readConfig(process.env), (keys) => keys.revoke(id));
+  const key = await withKeys(existing(), (keys) => keys.revoke(id));
   if (!key) throw new Error(`there is no API key ${shown(id)}; "carillon key list" tells the ids`);
   process.stdout.write(`${key.id} ${shown(key.name)} is revoked since ${time(key.revokedAt!)}\n`);
+}
+
+/** Of a folder that is there: looking for keys in a wrong one must not make it. */
+function existing(): Config {
+  const config = readConfig(process.env);
+  if (!existsSync(config.dataDir)) {
+    const where = resolve(config.dataDir);
+    throw new Error(`there is no data folder ${where}; set CARILLON_DATA_DIR to the server's folder`);
+  }
+  return config;
 }
 
 function accountIn(values: { account?: string | undefined }): string {

@@ -1,5 +1,6 @@
-import { existsSync, renameSync, rmSync, statSync } from 'node:fs';
-import { basename, dirname, join, resolve } from 'node:path';
+import { randomBytes } from 'node:crypto';
+import { existsSync, realpathSync, renameSync, rmSync, statSync } from 'node:fs';
+import { dirname, join, resolve } from 'node:path';
 import { messageOf } from '../errors.js';
 import { type CopyFacts, copyDatabase, syncPath } from './copy.js';
 import { DATABASE, DataFolderError } from './database.js';
@@ -27,17 +28,20 @@ export async function backupDatabase({ folder, file, force, signal }: BackupOpti
       `there is no database in ${folder}; set CARILLON_DATA_DIR to the server's folder`,
     );
   }
-  if (dirname(target) === resolve(folder) && basename(target).startsWith(DATABASE)) {
-    throw new DataFolderError(`${file} is a name of the database itself; name another file`);
+  const place = dirname(target);
+  if (!existsSync(place)) throw new DataFolderError(`there is no folder ${place}; make it, or name another`);
+  // By a link as well: under the name of the database, the lock or the note of a restore it would do harm.
+  if (realpathSync(place) === realpathSync(folder)) {
+    throw new DataFolderError(`${file} lies in the data folder itself; name a file elsewhere`);
   }
   refuseExisting(file, force);
-  const part = `${target}.part-${process.pid}`;
+  const part = `${target}.part-${randomBytes(4).toString('hex')}`;
   try {
     const facts = await copyDatabase(source, part, 'quick_check', signal);
     // Once more, at the last moment: another backup may have taken as long as this one.
     refuseExisting(file, force);
     renameSync(part, target);
-    syncPath(dirname(target));
+    syncPath(place);
     return facts;
   } catch (error) {
     rmSync(part, { force: true });

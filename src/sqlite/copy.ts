@@ -1,7 +1,7 @@
 import { closeSync, fsyncSync, openSync, rmSync } from 'node:fs';
 import Database from 'better-sqlite3';
 import { messageOf } from '../errors.js';
-import { DataFolderError } from './database.js';
+import { DataFolderError, openFile } from './database.js';
 
 /** Pages copied in one turn of the event loop: 8 MiB, after which an interrupt is heard. */
 const PAGES_A_TURN = 2_000;
@@ -33,7 +33,7 @@ export async function copyDatabase(
   // Made first, for its mode: what the database holds is for its owner alone.
   closeSync(openSync(target, 'wx', 0o600));
   try {
-    const db = new Database(source, { readonly: true, fileMustExist: true, timeout: 5_000 });
+    const db = openFile(source, { readonly: true, fileMustExist: true, timeout: 5_000 });
     let newest: NewestEvent | null;
     try {
       db.exec('BEGIN');
@@ -86,7 +86,9 @@ export function syncPath(path: string): void {
 function newestEvent(db: Database.Database, path: string): NewestEvent | null {
   let known: unknown;
   try {
-    known = db.prepare("select 1 from sqlite_master where name = '__drizzle_migrations'").get();
+    // Others use drizzle too.
+    const tables = "('__drizzle_migrations', 'accounts', 'events', 'lanes')";
+    known = db.prepare(`select count(*) = 4 from sqlite_master where name in ${tables}`).pluck().get();
   } catch (error) {
     throw new DataFolderError(`${path} cannot be read as a database: ${messageOf(error)}`);
   }

@@ -1,9 +1,10 @@
-import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { accessSync, constants, existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import Database from 'better-sqlite3';
 import { type BetterSQLite3Database, drizzle } from 'drizzle-orm/better-sqlite3';
 import { migrate } from 'drizzle-orm/better-sqlite3/migrator';
+import { messageOf } from '../errors.js';
 
 /** Something about the data folder that an operator must mend; the message is one sentence. */
 export class DataFolderError extends Error {}
@@ -17,6 +18,7 @@ export interface Handle {
 }
 
 export const DATABASE = 'carillon.db';
+const LOCK = 'lock.db';
 /** Lies in the data folder while a restore moves files about: whoever opened it then could find an empty database. */
 export const RESTORING = 'restoring';
 
@@ -35,7 +37,7 @@ export function openDatabase(folder: string, options: OpenOptions): Handle {
       `a restore into the data folder ${folder} did not come to its end: run "carillon restore <file>" again`,
     );
   }
-  const raw = new Database(join(folder, DATABASE), { timeout: 5_000 });
+  const raw = openFile(join(folder, DATABASE), { timeout: 5_000 });
   try {
     raw.pragma('journal_mode = WAL');
     // FULL: an acknowledged commit survives a power cut. Group commit makes it cheap.
@@ -78,6 +80,18 @@ export function openDatabase(folder: string, options: OpenOptions): Handle {
   }
 }
 
+/** Opens a database file; SQLite itself does not say which one it could not open. */
+export function openFile(path: string, options: Database.Options): Database.Database {
+  try {
+    return new Database(path, options);
+  } catch (error) {
+    throw new DataFolderError(
+      `${path} cannot be opened (${messageOf(error)}); see that it is there and this user may read it`,
+      { cause: error },
+    );
+  }
+}
+
 function maxPages(raw: Database.Database, megabytes: number): number {
   return Math.floor((megabytes * 1024 * 1024) / (raw.pragma('page_size', { simple: true }) as number));
 }
@@ -94,11 +108,29 @@ function makeFolder(folder: string): void {
     mkdirSync(folder, { recursive: true });
     const probe = join(folder, '.writable');
     writeFileSync(probe, '');
+    refuseForeignFiles(folder);
   } catch (error) {
+    if (error instanceof DataFolderError) throw error;
     const code = (error as NodeJS.ErrnoException).code ?? 'unknown error';
     throw new DataFolderError(
       `the data folder ${folder} cannot be written (${code}); set CARILLON_DATA_DIR to a folder that can`,
     );
+  }
+}
+
+/** What another user has made here, root above all, SQLite would take for a disk that fails. */
+function refuseForeignFiles(folder: string): void {
+  for (const name of [DATABASE, `${DATABASE}-wal`, `${DATABASE}-shm`, LOCK]) {
+    const path = join(folder, name);
+    try {
+      accessSync(path, constants.R_OK | constants.W_OK);
+    } catch (error) {
+      const { code } = error as NodeJS.ErrnoException;
+      if (code === 'ENOENT') continue;
+      throw new DataFolderError(
+        `${path} cannot be read and written (${code}); it must belong to the user who runs the server`,
+      );
+    }
   }
 }
 
@@ -136,7 +168,7 @@ export function tryLockFolder(
   holder: { pid: number; startedAt: number },
 ): (() => void) | null {
   makeFolder(folder);
-  const lock = new Database(join(folder, 'lock.db'), { timeout: 0 });
+  const lock = new Database(join(folder, LOCK), { timeout: 0 });
   try {
     lock.pragma('journal_mode = DELETE');
     lock.exec('BEGIN EXCLUSIVE');

@@ -1,4 +1,13 @@
-import { existsSync, readFileSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import {
+  chownSync,
+  existsSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs';
 import { join } from 'node:path';
 import Database from 'better-sqlite3';
 import { messageOf } from '../errors.js';
@@ -20,8 +29,11 @@ export interface RestoreFacts extends CopyFacts {
   aside: string | null;
 }
 
-/** The database, and its write-ahead log, which must go where it goes. */
-const PARTS = ['', '-wal'];
+/** The database, and its logs, which must go where it goes: one that met another database would be played into it. */
+const PARTS = ['', '-wal', '-journal'];
+
+/** A copy that is not in place yet, and what belongs to it. */
+const PART = 'restore.part-';
 
 /**
  * Puts a copy of a backup in place of the database, which is moved aside. Rejects with DataFolderError, one sentence;
@@ -38,13 +50,15 @@ export async function restoreDatabase({
     throw new DataFolderError(`there is no backup ${file}; name a file that "carillon backup" has made`);
   }
   const unlock = lockFolder(folder, { pid, startedAt: now });
-  const part = join(folder, `restore.part-${pid}`);
+  const part = join(folder, PART + pid);
   try {
+    removeParts(folder);
+    finishMoving(folder);
     const facts = await copyDatabase(file, part, 'integrity_check', signal);
-    refuseNewer(part, file);
+    makeReady(part, file, folder);
     return { ...facts, aside: exchange(folder, part, now) };
   } catch (error) {
-    rmSync(part, { force: true });
+    removeParts(folder);
     throw error instanceof DataFolderError
       ? error
       : new DataFolderError(`${file} was not restored: ${messageOf(error)}`);
@@ -53,16 +67,29 @@ export async function restoreDatabase({
   }
 }
 
-function refuseNewer(part: string, file: string): void {
-  const db = new Database(part, { readonly: true });
+/** Whoever holds the lock is alone: other copies are those of restores that were killed. */
+function removeParts(folder: string): void {
+  for (const name of readdirSync(folder)) if (name.startsWith(PART)) rmSync(join(folder, name));
+}
+
+/** Makes of a checked copy what a server can open at once, or throws where it is of a newer version. */
+function makeReady(part: string, file: string, folder: string): void {
+  const db = new Database(part);
   try {
-    if (versionOf(db) !== 'newer') return;
+    if (versionOf(db) === 'newer') {
+      throw new DataFolderError(
+        `${file} was written by a newer version of Carillon; restore it with that version`,
+      );
+    }
+    // Otherwise the server would have to change it, and could not start while somebody reads, such as a backup.
+    db.pragma('journal_mode = WAL');
   } finally {
     db.close();
   }
-  throw new DataFolderError(
-    `${file} was written by a newer version of Carillon; restore it with that version`,
-  );
+  // Root may read and write all; the user whom the server runs as must be able to as well.
+  const { uid, gid } = statSync(folder);
+  if (process.getuid?.() === 0) chownSync(part, uid, gid);
+  syncPath(part);
 }
 
 /**
@@ -71,19 +98,12 @@ function refuseNewer(part: string, file: string): void {
  */
 function exchange(folder: string, part: string, now: number): string | null {
   const note = join(folder, RESTORING);
-  // An empty note is one whose writing was interrupted: nothing had been moved by then.
-  const begun = existsSync(note) ? readFileSync(note, 'utf8') : '';
-  const name = begun || `${DATABASE}.${new Date(now).toISOString().replace(/[:.]/g, '-')}`;
-  const aside = join(folder, name);
+  const name = begun(folder) || `${DATABASE}.${new Date(now).toISOString().replace(/[:.]/g, '-')}`;
   writeFileSync(note, name);
   syncPath(note);
   syncPath(folder);
-  for (const tail of PARTS) {
-    const from = join(folder, DATABASE + tail);
-    // What an interrupted restore has moved is the one to keep; what lies in its place is that restore's copy.
-    if (existsSync(aside + tail)) rmSync(from, { force: true });
-    else if (existsSync(from)) renameSync(from, aside + tail);
-  }
+  const aside = join(folder, name);
+  moveAside(folder, aside);
   // An index of the log, which SQLite makes anew.
   rmSync(join(folder, `${DATABASE}-shm`), { force: true });
   renameSync(part, join(folder, DATABASE));
@@ -91,4 +111,31 @@ function exchange(folder: string, part: string, now: number): string | null {
   rmSync(note);
   syncPath(folder);
   return existsSync(aside) ? aside : null;
+}
+
+/** The name in the note. An empty note is one whose writing was interrupted: nothing had been moved by then. */
+function begun(folder: string): string {
+  const note = join(folder, RESTORING);
+  return existsSync(note) ? readFileSync(note, 'utf8') : '';
+}
+
+/** What an interrupted restore has begun to move is moved whole: the log that is left belongs to what was moved. */
+function finishMoving(folder: string): void {
+  const name = begun(folder);
+  const aside = join(folder, name);
+  if (name && existsSync(aside) && !existsSync(join(folder, DATABASE))) moveAside(folder, aside);
+}
+
+function moveAside(folder: string, aside: string): void {
+  // What an interrupted restore has moved is the one to keep; what lies in its place is that restore's copy.
+  const copied = existsSync(aside) && existsSync(join(folder, DATABASE));
+  if (copied) {
+    // The database last: as long as it is there, its logs are known for the copy's.
+    for (const tail of PARTS.toReversed()) rmSync(join(folder, DATABASE + tail), { force: true });
+    return;
+  }
+  for (const tail of PARTS) {
+    const from = join(folder, DATABASE + tail);
+    if (existsSync(from) && !existsSync(aside + tail)) renameSync(from, aside + tail);
+  }
 }

@@ -35,10 +35,12 @@ it('the example costs what the page says', () => {
   }
 });
 
-it('the manifests of the page are read, and both have the document', () => {
+it('the manifests of the page are read, and both have the document; the other one of curl is in the second', () => {
   const manifests = blocks.filter(({ info }) => info === 'manifest');
   expect(manifests).toHaveLength(2);
   for (const { code } of manifests) {
     expect(readTrusted(code, schema).textOf('follow-job')).toContain('subscription FollowJob');
   }
+  const asked = /documentId=([\w-]+)/.exec(page('docs/limits.md'))![1]!;
+  expect(readTrusted(manifests[1]!.code, schema).textOf(asked)).toContain('query');
 });

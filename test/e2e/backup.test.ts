@@ -159,7 +159,7 @@ describe('carillon backup and carillon restore', () => {
       [['backup'], 'usage: carillon backup <file> [--force]'],
       [['backup', 'one', 'two'], 'usage: carillon backup <file> [--force]'],
       [['backup', file()], 'exists; name another file, or replace it with --force'],
-      [['backup', join(root, 'none', 'copy.db')], 'no backup was made'],
+      [['backup', join(root, 'none', 'copy.db')], 'there is no folder'],
       [['restore'], 'usage: carillon restore <file>'],
       [['restore', join(root, 'none')], 'there is no backup'],
     ];

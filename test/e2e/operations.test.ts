@@ -1,3 +1,5 @@
+import { spawnSync } from 'node:child_process';
+import { existsSync, readdirSync } from 'node:fs';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
@@ -43,6 +45,18 @@ describe('running a server', () => {
       headers: { 'content-type': 'application/json', ...headers },
       body: JSON.stringify({ query: '{ viewer { scopes account { name } apiKey { name } } }' }),
     });
+
+  it('has all it needs in the package that npm makes of it', () => {
+    const packed = spawnSync('npm', ['pack', '--dry-run', '--json', '--ignore-scripts'], {
+      encoding: 'utf8',
+    });
+    const [{ files }] = JSON.parse(packed.stdout) as [{ files: { path: string }[] }];
+    const needed = readdirSync('src/sqlite/migrations', { recursive: true, withFileTypes: true })
+      .filter((entry) => entry.isFile())
+      .map(({ parentPath, name }) => join(parentPath, name));
+    expect(needed.length).toBeGreaterThan(1);
+    expect(files.map(({ path }) => path)).toEqual(expect.arrayContaining([...needed, 'dist/src/main.js']));
+  });
 
   it('refuses a port in use in one sentence', async () => {
     const other = createServer().listen(0, '127.0.0.1');
@@ -226,9 +240,28 @@ describe('running a server', () => {
     expect(await answer.json()).toMatchObject({ data: { algorithm: { name: 'green-alg', kind: 'MODULE' } } });
   });
 
+  it('warns where there is no algorithm in the folder that was named', async () => {
+    const none = join(folder, 'none');
+    const { process } = await started({ CARILLON_ALGORITHMS_DIR: none });
+    expect(process.stdout).toContain(`there is no algorithm in ${none}, so nothing can run`);
+  });
+
   it('tells of a bad command line in a sentence', async () => {
     const help = await spawn(CLI, ['--help']).finished();
     expect([help.code, help.stdout]).toEqual([0, expect.stringContaining('key create --account')]);
+    for (const args of [
+      ['backup', '--help'],
+      ['key', 'create', '-h'],
+      ['serve', '--help'],
+    ]) {
+      expect(await spawn(CLI, args).finished()).toEqual(help);
+    }
+    const none = await spawn(CLI, ['key', 'list', '--account', 'acme']).finished();
+    expect([none.code, none.stderr]).toEqual([
+      2,
+      expect.stringMatching(/^there is no data folder .*data; set/),
+    ]);
+    expect(existsSync(join(folder, 'data'))).toBe(false);
     const extra = await spawn(CLI, ['serve', '--port', '1']).finished();
     expect([extra.code, extra.stderr]).toEqual([
       2,

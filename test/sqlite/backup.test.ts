@@ -1,10 +1,13 @@
 import {
+  chownSync,
   copyFileSync,
   existsSync,
   readdirSync,
   readFileSync,
   renameSync,
+  rmSync,
   statSync,
+  symlinkSync,
   writeFileSync,
 } from 'node:fs';
 import { mkdtemp, rm } from 'node:fs/promises';
@@ -110,14 +113,34 @@ describe('a backup', () => {
   it.each([
     ['of a folder without a database', () => backup(), /there is no database in/],
     [
-      'under the name of the database',
+      'in place of the database',
       () => backupDatabase({ folder, file: join(folder, 'carillon.db'), force: true }),
-      /is a name of the database itself/,
+      /lies in the data folder itself; name a file elsewhere/,
+    ],
+    [
+      'in place of the database, by a link to its folder,',
+      () => {
+        symlinkSync(folder, join(root, 'link'));
+        return backupDatabase({ folder: join(root, 'link'), file: join(folder, 'carillon.db'), force: true });
+      },
+      /lies in the data folder itself/,
+    ],
+    [
+      'under the name of a note that keeps servers from starting',
+      () => backupDatabase({ folder, file: join(folder, 'restoring'), force: false }),
+      /lies in the data folder itself/,
+    ],
+    [
+      'into a folder that is not there',
+      () => backupDatabase({ folder, file: join(root, 'none', 'copy.db'), force: false }),
+      /there is no folder .*none; make it/,
     ],
     ['in place of a folder', () => backupDatabase({ folder, file: root, force: true }), /is no file/],
   ])('%s is refused in a sentence', async (what, attempt, message) => {
     if (!what.includes('without')) marked('a')();
+    const before = existsSync(folder) && readdirSync(folder);
     await expect(attempt()).rejects.toThrow(message);
+    expect(existsSync(folder) && readdirSync(folder)).toEqual(before);
   });
 });
 
@@ -170,12 +193,69 @@ describe('a restore', () => {
     other.exec('create table t (n)');
     other.close();
     await expect(restore(join(root, 'other'))).rejects.toThrow('is no database of Carillon');
+    const drizzled = new Database(join(root, 'other'));
+    drizzled.exec('create table __drizzle_migrations (id, hash, created_at)');
+    drizzled.close();
+    await expect(restore(join(root, 'other'))).rejects.toThrow('is no database of Carillon');
     const newer = new Database(file);
     newer.exec("insert into __drizzle_migrations (hash, created_at) values ('future', 99999999999999)");
     newer.close();
     await expect(restore()).rejects.toThrow('was written by a newer version of Carillon');
     expect(marksIn(join(folder, 'carillon.db'))).toEqual(['a']);
     expect(readdirSync(folder).filter((name) => /part|restoring|T03/.test(name))).toEqual([]);
+  });
+
+  it('can be opened by a server while somebody reads it', async () => {
+    marked('a')();
+    await backup();
+    await restore();
+    const reader = new Database(join(folder, 'carillon.db'), { readonly: true });
+    reader.exec('begin; select * from marks');
+    openDatabase(folder, { migrate: true }).close();
+    reader.close();
+  });
+
+  it('takes away what restores that were killed have left', async () => {
+    marked('a')();
+    await backup();
+    const left = ['restore.part-7', 'restore.part-7-journal', 'restore.part-8'];
+    for (const name of left) writeFileSync(join(folder, name), 'half a copy');
+    await restoreDatabase({ folder, file, pid: 7, now: NOW });
+    expect(readdirSync(folder).filter((name) => name.startsWith('restore.part'))).toEqual([]);
+    expect(marksIn(join(folder, 'carillon.db'))).toEqual(['a']);
+  });
+
+  it('moves a rollback journal aside with the database it belongs to', async () => {
+    marked('old')();
+    await backup();
+    const path = join(folder, 'carillon.db');
+    const writer = new Database(path);
+    writer.pragma('journal_mode = DELETE');
+    writer.exec('insert into marks values (hex(zeroblob(1000000)))');
+    writer.pragma('cache_size = 1');
+    // As a crash leaves it in the middle of a transaction: changed pages in the file, what they were in the journal.
+    writer.exec(
+      'begin; delete from marks; create table more (n); insert into more values (zeroblob(100000))',
+    );
+    for (const tail of ['', '-journal']) copyFileSync(path + tail, `${root}/crashed${tail}`);
+    writer.close();
+    for (const tail of ['', '-journal']) renameSync(`${root}/crashed${tail}`, path + tail);
+
+    await restore();
+    expect(existsSync(`${path}-journal`)).toBe(false);
+    expect(marksIn(path)).toEqual(['old']);
+    const former = new Database(join(folder, ASIDE));
+    expect(former.prepare('select count(*) from marks').pluck().get()).toBe(2);
+    former.close();
+  });
+
+  it.runIf(process.getuid?.() === 0)('by root belongs to the user whom the folder belongs to', async () => {
+    marked('a')();
+    await backup();
+    chownSync(folder, 65_534, 65_534);
+    await restore();
+    const { uid, gid, mode } = statSync(join(folder, 'carillon.db'));
+    expect([uid, gid, mode & 0o777]).toEqual([65_534, 65_534, 0o600]);
   });
 
   it.each([
@@ -202,13 +282,28 @@ describe('a restore', () => {
     openDatabase(folder, { migrate: false }).close();
   });
 
+  it('that was interrupted can be taken back, with what only the write-ahead log had', async () => {
+    marked('old')();
+    const close = marked('new');
+    for (const tail of ['', '-wal']) copyFileSync(join(folder, `carillon.db${tail}`), `${root}/crashed${tail}`);
+    close();
+    renameSync(`${root}/crashed`, join(folder, ASIDE));
+    renameSync(`${root}/crashed-wal`, join(folder, 'carillon.db-wal'));
+    rmSync(join(folder, 'carillon.db'));
+    writeFileSync(join(folder, 'restoring'), ASIDE);
+    await restore(join(folder, ASIDE), NOW + 60_000);
+    expect(marksIn(join(folder, 'carillon.db'))).toEqual(['old', 'new']);
+  });
+
   it('that was interrupted with the copy in place keeps the database that was there first', async () => {
     marked('old')();
     await backup();
     marked('new')();
     await restore();
     writeFileSync(join(folder, 'restoring'), ASIDE);
+    writeFileSync(join(folder, 'carillon.db-wal'), 'of the copy');
     expect((await restore(file, NOW + 60_000)).aside).toBe(join(folder, ASIDE));
+    expect(existsSync(join(folder, `${ASIDE}-wal`))).toBe(false);
     expect(marksIn(join(folder, ASIDE))).toEqual(['old', 'new']);
     expect(marksIn(join(folder, 'carillon.db'))).toEqual(['old']);
     expect(existsSync(join(folder, 'restoring'))).toBe(false);

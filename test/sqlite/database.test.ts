@@ -55,6 +55,19 @@ describe('the data folder', () => {
     expect(() => openDatabase(closed, { migrate: true })).toThrow('EACCES');
   });
 
+  // A lock that can only be read is no lock: SQLite would let two servers have it.
+  it.runIf(process.getuid?.() !== 0).each(['carillon.db', 'lock.db'])(
+    'with a %s that another user has made is refused',
+    async (name) => {
+      openDatabase(folder, { migrate: true }).close();
+      lockFolder(folder, { pid: 1, startedAt: 0 })();
+      await chmod(join(folder, name), 0o444);
+      const message = `${join(folder, name)} cannot be read and written (EACCES); it must belong to the user who runs the server`;
+      expect(() => lockFolder(folder, { pid: 1, startedAt: 0 })).toThrow(message);
+      expect(() => openDatabase(folder, { migrate: true })).toThrow(message);
+    },
+  );
+
   it('of a newer version is refused and left alone', () => {
     openDatabase(folder, { migrate: true }).close();
     const raw = new Database(join(folder, 'carillon.db'));
