@@ -43,6 +43,7 @@ export class LiveConnections {
   private readonly open = new Set<Watched>();
   private readonly codes = new Map<number, number>();
   private timer: Timer | null = null;
+  private going = false;
 
   constructor(
     private readonly clock: Clock,
@@ -69,6 +70,8 @@ export class LiveConnections {
       },
     };
     this.open.add(connection);
+    // Of a request that was let in before the server began to go.
+    if (this.going) setImmediate(() => wire.close(1001, 'Going away'));
     this.timer ??= this.clock.after(PING_EVERY_MS, () => this.sweep());
     return connection;
   }
@@ -98,6 +101,7 @@ export class LiveConnections {
 
   /** Tells every client to go and come back, a few at a time. Resolves once all have been told. */
   async goAway(withinMs: number): Promise<void> {
+    this.going = true;
     this.timer?.cancel();
     const all = [...this.open];
     const rounds = Math.ceil(all.length / CLOSED_TOGETHER);
