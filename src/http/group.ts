@@ -30,7 +30,7 @@ export interface GroupParts<T> {
   clock: Clock;
   counts: HubCounts;
   observeLag(ms: number): void;
-  /** Called once, when the last follower has left. */
+  /** Called when the last follower has left, and when the stream could not be opened: nobody may join any more. */
   closed(): void;
 }
 
@@ -89,8 +89,8 @@ export class Group<T> {
       this.open = true;
       for (const place of this.places) place.position ??= position;
     });
-    // Every follower waits for it and is told; with none left there is nobody to tell.
-    this.opened.catch(() => {});
+    // Every follower waits for it and is told; who comes later tries anew.
+    this.opened.catch(() => this.parts.closed());
   }
 
   get size(): number {

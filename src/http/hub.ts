@@ -44,22 +44,23 @@ export class Hub {
     const { viewer, requestId } = operation.contextValue as Context;
     const facts = documentFacts(operation);
     const key = groupKey(source.topic, facts, operation.variableValues ?? {}, viewer);
-    let group = this.groups.get(key);
-    if (!group) {
-      group = new Group({
-        source,
-        render: this.renderer(operation, facts.perViewer ? viewer : anyViewer(viewer), requestId),
-        shown: (error) => this.options.shown(error, requestId),
-        moving: facts.moving,
-        texts: this.texts,
-        turns: this.turns,
-        clock: this.options.clock,
-        counts: this.counts,
-        observeLag: this.options.observeLag,
-        closed: () => this.groups.delete(key),
-      });
-      this.groups.set(key, group);
-    }
+    const known = this.groups.get(key);
+    if (known) return known.join(sink, source.after);
+    const group: Group<unknown> = new Group({
+      source,
+      render: this.renderer(operation, facts.perViewer ? viewer : anyViewer(viewer), requestId),
+      shown: (error) => this.options.shown(error, requestId),
+      moving: facts.moving,
+      texts: this.texts,
+      turns: this.turns,
+      clock: this.options.clock,
+      counts: this.counts,
+      observeLag: this.options.observeLag,
+      closed: () => {
+        if (this.groups.get(key) === group) this.groups.delete(key);
+      },
+    });
+    this.groups.set(key, group);
     return group.join(sink, source.after);
   }
 

@@ -393,6 +393,28 @@ describe('the hub', () => {
     expect(log.reads).toBe(reads);
   });
 
+  it('tries anew for who comes after a failure, though those that it struck are not told yet', async () => {
+    const log = new FakeLog();
+    log.append(1, 'JOB_PENDING');
+    let broken = true;
+    const { reader, follow, hub } = hubOf({
+      events: (...asked) => (broken ? Promise.reject(new Error('the disk is gone')) : log.events(...asked)),
+    });
+    const ask = () => follow(reader.events(ACCOUNT.id, {}, place(0)));
+    const struck = ask();
+    for (let step = 0; step < 20; step++) await null;
+    expect(struck.ended).toBeNull();
+    broken = false;
+    const later = ask();
+    await rest();
+    expect(struck.ended).toEqual({ code: 'INTERNAL' });
+    expect(later.ended).toBeNull();
+    expect(later.texts).toHaveLength(1);
+    expect(hub.state()).toMatchObject({ groups: 1, subscribers: 1 });
+    later.leave();
+    expect(hub.state().groups).toBe(0);
+  });
+
   it('lets go of everything once nobody follows', async () => {
     const { reader, follow, hub, bus, log, clock } = logged(10);
     const clients = [0, 5].map((from) => follow(reader.events(ACCOUNT.id, {}, place(from))));

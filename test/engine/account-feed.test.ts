@@ -1,0 +1,85 @@
+import { expect, test } from 'vitest';
+import { AccountFeeds } from '../../src/engine/account-feed.js';
+import type { LoggedEvent } from '../../src/event.js';
+import { memoryBus } from '../../src/memory/bus.js';
+import type { Feed } from '../../src/store.js';
+import { ACCOUNT, recordingLog } from '../support/api.js';
+import { VirtualClock } from '../support/clock.js';
+import { FakeLog } from '../support/log.js';
+
+/** Feeds of a log whose reads a test may watch or break. */
+function feedsOf(read: (log: FakeLog, ...asked: Parameters<Feed['events']>) => ReturnType<Feed['events']>) {
+  const log = new FakeLog();
+  const bus = memoryBus((error) => {
+    throw error;
+  });
+  const clock = new VirtualClock();
+  const store = { events: (...asked: Parameters<Feed['events']>) => read(log, ...asked) };
+  const feeds = new AccountFeeds({ store, bus, clock, log: recordingLog() });
+  return { log, bus, clock, feeds };
+}
+
+test('a feed that could not be opened is not handed to the next one, though somebody still holds it', async () => {
+  let broken = true;
+  const { feeds, log } = feedsOf((made, ...asked) =>
+    broken ? Promise.reject(new Error('the disk is gone')) : made.events(...asked),
+  );
+  const first = feeds.use(ACCOUNT.id);
+  await expect(first.feed.ready()).rejects.toThrow('the disk is gone');
+  broken = false;
+  log.append(1, 'JOB_PENDING');
+  const second = feeds.use(ACCOUNT.id);
+  expect(await second.feed.ready()).toBe(1);
+  first.release();
+  // It is the second one that is followed now, and whoever comes later shares it.
+  expect(feeds.use(ACCOUNT.id).feed).toBe(second.feed);
+});
+
+test('a message that comes while a catching up ends is not forgotten until the next poll', async () => {
+  // Promises settle in steps: whichever of them the message falls between, the event is told without the poll.
+  for (let steps = 0; steps < 12; steps++) {
+    const told: LoggedEvent[] = [];
+    let reads = 0;
+    const { feeds, log, bus } = feedsOf(async (made, ...asked) => {
+      const page = await made.events(...asked);
+      if (++reads === 2) {
+        // Also this one is lost but for its number.
+        const late = async () => {
+          for (let step = 0; step < steps; step++) await null;
+          made.append(1, 'JOB_PROGRESS');
+          made.publish(bus, [made.append(1, 'JOB_PROGRESS')]);
+        };
+        void late();
+      }
+      return page;
+    });
+    const { feed } = feeds.use(ACCOUNT.id);
+    feed.listen(null, (event) => told.push(event));
+    await feed.ready();
+    log.append(1, 'JOB_PENDING');
+    log.publish(bus, [log.append(1, 'JOB_ACTIVE')]);
+    for (let turn = 0; turn < 20; turn++) await new Promise((resolve) => setImmediate(resolve));
+    expect([steps, told.map(({ position }) => position)]).toEqual([steps, [1, 2, 3, 4]]);
+  }
+});
+
+test('a feed that cannot be read tells no gap, and goes on where it was once it can', async () => {
+  const told: number[] = [];
+  let broken = false;
+  const { feeds, log, bus, clock } = feedsOf((made, ...asked) =>
+    broken ? Promise.reject(new Error('the disk is gone')) : made.events(...asked),
+  );
+  const { feed } = feeds.use(ACCOUNT.id);
+  feed.listen(null, ({ position }) => told.push(position));
+  await feed.ready();
+  broken = true;
+  log.append(1, 'JOB_PENDING');
+  for (let count = 0; count < 3; count++) {
+    log.publish(bus, [log.append(1, 'JOB_PROGRESS')]);
+    await clock.advance(1_000);
+  }
+  expect(told).toEqual([]);
+  broken = false;
+  await clock.advance(1_000);
+  expect(told).toEqual([1, 2, 3, 4]);
+});
