@@ -320,6 +320,31 @@ describe('the hub', () => {
     await rest();
   });
 
+  it('keeps apart a variable that is not given, one that is null, and values that look alike', async () => {
+    const { reader, follow, hub } = logged(3);
+    const named = 'subscription ($toString: Boolean = true) { events { cursor @include(if: $toString) } }';
+    const clients = [{}, { toString: null }].map((variables) =>
+      follow(reader.events(ACCOUNT.id, {}, place(0)), named, new Client(), { variables }),
+    );
+    await rest();
+    const [all, failing] = clients.map(({ texts }) => texts.map((text) => 'errors' in JSON.parse(text)));
+    expect(all).toEqual([false, false, false]);
+    expect(failing).toEqual([true, true, true]);
+    const groups = hub.state().groups;
+    for (const x of [{}, [], { a: 1 }, [['a', 1]], { entries: [] }]) {
+      follow(
+        reader.events(ACCOUNT.id, {}, place(0)),
+        'subscription ($x: JSON) { events { cursor } }',
+        new Client(),
+        {
+          variables: { x },
+        },
+      );
+    }
+    expect(hub.state().groups).toBe(groups + 5);
+    await rest();
+  });
+
   it('counts a variable that is more than the place to begin', async () => {
     const { reader, follow, hub } = logged(3);
     const document =
