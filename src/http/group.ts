@@ -75,6 +75,8 @@ export class Group<T> {
   private readonly stream: Stream<T>;
   private readonly opened: Promise<void>;
   private readonly pages = new Map<number, Promise<Page<T>>>();
+  /** Followers that catch up and have a turn to come. */
+  private reading = 0;
   private queue: (Told<T> & { at: number })[] = [];
   /** Everything told up to here has been sent to whoever is live. */
   private delivered = 0;
@@ -222,7 +224,13 @@ export class Group<T> {
   // ── What came before ──────────────────────────────────────────────────────────────────────────
 
   private catchUp(place: Place): void {
-    this.parts.turns.add(() => this.turn(place));
+    this.reading++;
+    this.parts.turns.add(async () => {
+      const more = await this.turn(place);
+      // Who stands still may do so for minutes: with nobody on the way there is nobody to share with.
+      if (!more && --this.reading === 0) this.pages.clear();
+      return more;
+    });
   }
 
   /** One page for one follower: true where it wants more. */
@@ -232,7 +240,6 @@ export class Group<T> {
       if (place.left || this.live.has(place)) return false;
       if (place.checked && place.position! >= this.delivered) {
         this.live.add(place);
-        if (this.behind === 0) this.pages.clear();
         return false;
       }
       if (this.mustWait(place)) return false;

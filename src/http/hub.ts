@@ -4,7 +4,7 @@ import type { Clock } from '../clock.js';
 import type { Source } from '../engine/source.js';
 import { type Follower, Group, type HubCounts } from './group.js';
 import { SharedTexts } from './shared-texts.js';
-import { anyViewer, documentFacts, groupKey } from './sharing.js';
+import { anyViewer, type DocumentFacts, documentFacts, groupKey } from './sharing.js';
 import type { Sink } from './sink.js';
 import { Turns } from './turns.js';
 
@@ -48,7 +48,11 @@ export class Hub {
     if (known) return known.join(sink, source.after);
     const group: Group<unknown> = new Group({
       source,
-      render: this.renderer(operation, facts.perViewer ? viewer : anyViewer(viewer), requestId),
+      render: this.renderer(
+        sharedPart(operation, facts),
+        facts.perViewer ? viewer : anyViewer(viewer),
+        requestId,
+      ),
       shown: (error) => this.options.shown(error, requestId),
       moving: facts.moving,
       texts: this.texts,
@@ -90,4 +94,15 @@ export class Hub {
       }
     };
   }
+}
+
+/** What executions need of the operation of who came first: the rest of his request goes with him. */
+function sharedPart(operation: ExecutionArgs, { variables }: DocumentFacts): ExecutionArgs {
+  const given = operation.variableValues ?? {};
+  const declared = variables.filter((name) => Object.hasOwn(given, name));
+  return {
+    ...operation,
+    contextValue: null,
+    variableValues: Object.fromEntries(declared.map((name) => [name, given[name]])),
+  };
 }
