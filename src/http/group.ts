@@ -283,7 +283,11 @@ export class Group<T> {
     const { source, clock } = this.parts;
     const waitMs = source.paceMs === 0 ? 0 : place.sentAt + source.paceMs - clock.now();
     if (waitMs <= 0) return false;
-    place.timer = clock.after(waitMs, () => this.catchUp(place));
+    // A clock that was set back makes nobody wait longer, nor again.
+    place.timer = clock.after(Math.min(waitMs, source.paceMs), () => {
+      place.sentAt = Number.NEGATIVE_INFINITY;
+      this.catchUp(place);
+    });
     return true;
   }
 

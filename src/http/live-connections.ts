@@ -140,7 +140,8 @@ function look(connection: Watched, now: number): void {
   const { wire } = connection;
   const stalledFor = wire.outlet.stalledFor(now);
   if (wire.outlet.unsent > 0) {
-    // The pong would wait behind what is not taken: no ping, no verdict.
+    // The pong would wait behind what is not taken: no ping, no verdict, nor by the next look on the ping before.
+    connection.pinged = false;
     if (stalledFor >= STALLED_AFTER_MS) wire.close(1013, 'Too slow');
     return;
   }

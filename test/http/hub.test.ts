@@ -399,8 +399,12 @@ describe('the hub', () => {
     await clock.advance(101);
     const c = replay();
     await rest();
-    const shown = [a, b, c].map(({ texts }) => JSON.parse(texts[0]!).data.events.job.number);
-    expect(shown).toEqual([1, 1, 2]);
+    // A clock that is set back makes nothing new again.
+    await clock.advance(-3_600_000);
+    const d = replay();
+    await rest();
+    const shown = [a, b, c, d].map(({ texts }) => JSON.parse(texts[0]!).data.events.job.number);
+    expect(shown).toEqual([1, 1, 2, 3]);
   });
 
   it('rests while nothing happens: who follows a quiet job of a busy account reads it once', async () => {
@@ -489,6 +493,20 @@ describe('the hub', () => {
     await rest();
     expect(numbers(slow)).toEqual([1, 6]);
     expect(slow.ended).toBe('complete');
+  });
+
+  it('makes nobody wait for a clock that was set back', async () => {
+    const log = new FakeLog();
+    let state = job(1, { position: 0 });
+    const { reader, follow, bus, clock } = hubOf({ events: log.events, job: async () => state });
+    const client = follow(reader.job(ACCOUNT.id, state.id, 250), 'subscription { job(id: "x") { number } }');
+    await rest();
+    await clock.advance(-3_600_000);
+    const made = log.append(1, 'JOB_PROGRESS');
+    state = job(1, { position: made.position });
+    log.publish(bus, [made]);
+    await clock.advance(250);
+    expect(client.texts).toHaveLength(2);
   });
 
   it('reads from the log what comes faster than it can be sent', async () => {
