@@ -10,6 +10,8 @@ const STALLED_AFTER_MS = 300_000;
 /** Connections closed in one go at shutdown, so that their clients do not come back all at once. */
 const CLOSED_TOGETHER = 20;
 const CLOSE_EVERY_MS = 10;
+/** Connections looked at in one turn of the event loop: a ping each, 50 µs of it. */
+const LOOKED_AT_TOGETHER = 50;
 
 /** How a transport lets its connections be watched over. */
 export interface Wire {
@@ -117,22 +119,32 @@ export class LiveConnections {
   }
 
   private sweep(): void {
-    const now = this.clock.now();
-    for (const connection of this.open) look(connection, now);
-    // Keys may expire, or be revoked by the command line or another server: nobody says so here.
-    this.checkKeys().catch(this.onError);
     this.timer = this.open.size > 0 ? this.clock.after(PING_EVERY_MS, () => this.sweep()) : null;
+    this.lookAtAll().catch(this.onError);
   }
 
-  private async checkKeys(): Promise<void> {
+  private async lookAtAll(): Promise<void> {
+    const now = this.clock.now();
+    let count = 0;
+    const next = () => (++count % LOOKED_AT_TOGETHER === 0 ? turn() : undefined);
+    for (const connection of this.open) {
+      look(connection, now);
+      await next();
+    }
+    // Keys may expire, or be revoked by the command line or another server: nobody says so here.
     const asked = new Map<string | undefined, Promise<Viewer | null>>();
     for (const { viewer, credentials, wire } of this.open) {
       if (!viewer) continue;
       const answer = asked.get(credentials) ?? this.auth.viewerOf(credentials);
       asked.set(credentials, answer);
       if ((await answer) === null) wire.close(4403, 'Forbidden: the API key is not valid any more');
+      await next();
     }
   }
+}
+
+function turn(): Promise<void> {
+  return new Promise((resolve) => setImmediate(resolve));
 }
 
 /** One look at a connection: a dead one is ended, a stuck one after a while, any other is pinged. */

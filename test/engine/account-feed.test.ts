@@ -83,3 +83,20 @@ test('a feed that cannot be read tells no gap, and goes on where it was once it 
   await clock.advance(1_000);
   expect(told).toEqual([1, 2, 3, 4]);
 });
+
+test('many feeds are polled in several turns of the event loop', async () => {
+  let [reads, afterOneTurn, polling] = [0, 0, false];
+  const { feeds, clock } = feedsOf(async () => {
+    if (polling && ++reads === 1) {
+      setImmediate(() => {
+        afterOneTurn = reads;
+      });
+    }
+    return { events: [], through: 0, head: 0, tail: 0 };
+  });
+  for (let count = 0; count < 500; count++) await feeds.use(`acc_${count}`).feed.ready();
+  polling = true;
+  await clock.advance(1_000);
+  while (reads < 500) await new Promise((resolve) => setImmediate(resolve));
+  expect(afterOneTurn).toBeLessThan(200);
+});

@@ -48,3 +48,25 @@ test('one that comes while the server goes is told to go too, whenever it comes'
   await new Promise((resolve) => setImmediate(resolve));
   expect(seen).toEqual(['close 1001', 'late 1001']);
 });
+
+test('many are pinged in several turns of the event loop', async () => {
+  const clock = new VirtualClock();
+  const connections = new LiveConnections(clock, fake<Auth>('auth', {}), () => {});
+  let [pings, afterOneTurn] = [0, 0];
+  for (let count = 0; count < 500; count++) {
+    connections.add({
+      outlet: { unsent: 0, stalledFor: () => 0 } as unknown as Outlet,
+      close() {},
+      terminate() {},
+      ping() {
+        if (++pings > 1) return;
+        setImmediate(() => {
+          afterOneTurn = pings;
+        });
+      },
+    });
+  }
+  await clock.advance(12_000);
+  while (pings < 500) await new Promise((resolve) => setImmediate(resolve));
+  expect(afterOneTurn).toBeLessThan(200);
+});
