@@ -64,12 +64,16 @@ function world() {
     }),
   });
   const asked: WeakRef<object>[] = [];
+  const sent: WeakRef<object>[] = [];
   const follow = (room: number) => {
     let left = room;
     const sink: Sink = {
       ready: () => left > 0,
       whenReady() {},
-      send: () => void left--,
+      send(rendered) {
+        left--;
+        sent.push(new WeakRef(rendered));
+      },
       together: (run) => run(),
       end() {},
     };
@@ -83,7 +87,7 @@ function world() {
       sink,
     );
   };
-  return { hub, follow, pages, asked };
+  return { hub, follow, pages, asked, sent };
 }
 
 const alive = (references: WeakRef<object>[]) => references.filter((one) => one.deref()).length;
@@ -106,4 +110,19 @@ test('of who came first nothing is held but what the operation needs', async () 
   first.leave();
   await collected();
   expect(alive(asked)).toBe(0);
+});
+
+test('what was sent to one alone is not held, and what several share goes with the last of them', async () => {
+  const { follow, sent, hub } = world();
+  const alone = follow(10);
+  while (hub.state().stalled < 1) await new Promise((resolve) => setImmediate(resolve));
+  await collected();
+  expect([sent.length, alive(sent)]).toEqual([10, 0]);
+  const others = [follow(50), follow(50)];
+  while (hub.state().stalled < 3) await new Promise((resolve) => setImmediate(resolve));
+  await collected();
+  expect(alive(sent)).toBeGreaterThan(0);
+  for (const { leave } of [alone, ...others]) leave();
+  await collected();
+  expect(alive(sent)).toBe(0);
 });
