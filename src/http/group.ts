@@ -190,7 +190,6 @@ export class Group<T> {
       if (place.left) continue;
       if (!this.send(place, rendered)) this.stall(place);
       else if (last) this.end(place, null);
-      else place.position = Math.max(place.position!, position);
     }
     this.delivered = position;
     if (count > 0) observeLag(performance.now() - batch[0]!.at);
