@@ -35,6 +35,13 @@ describe('a cursor', () => {
   });
 });
 
+describe('a cursor that a client has made up', () => {
+  it('is refused where its position is none', () => {
+    for (const position of [Number.NaN, -1, 1.5, Number.POSITIVE_INFINITY, 2 ** 60, '1.', ' 1', '0x1', ''])
+      expect(decodeCursor(encodeCursor('acc_one', position as number), 'acc_one'), `${position}`).toBeNull();
+  });
+});
+
 describe('ids', () => {
   it('of events name their place and never have a full stop', () => {
     fc.assert(

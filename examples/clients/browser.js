@@ -18,16 +18,12 @@ export async function follow(url, { query, variables }, handle, headers = {}) {
     // Not reached, going down, or too many requests: later. Any other refusal will not change by itself.
     if (response === null || response.status === 429 || response.status >= 500) continue;
     if (!response.ok) throw new Error(await response.text());
-    try {
-      for await (const { event, id, data } of events(response.body)) {
-        if (event === 'complete') return;
-        const result = JSON.parse(data);
-        if (result.errors) throw Object.assign(new Error(result.errors[0].message), { final: true });
-        handle(result.data);
-        place = id ?? place;
-      }
-    } catch (error) {
-      if (error.final) throw error;
+    for await (const { event, id, data } of events(response.body)) {
+      if (event === 'complete') return;
+      const result = JSON.parse(data);
+      if (result.errors) throw new Error(result.errors[0].message);
+      handle(result.data);
+      place = id ?? place;
     }
   }
 }
@@ -35,16 +31,21 @@ export async function follow(url, { query, variables }, handle, headers = {}) {
 /** The events of a stream; comments, which keep it open, are left out. */
 async function* events(body) {
   const reader = body.pipeThrough(new TextDecoderStream()).getReader();
-  let text = '';
-  for (;;) {
-    const { done, value } = await reader.read();
-    if (done) return;
-    const blocks = (text + value).split('\n\n');
-    text = blocks.pop();
-    for (const block of blocks) {
-      const fields = block.split('\n').map((line) => line.split(/: ?(.*)/s));
-      const event = Object.fromEntries(fields.filter(([name]) => name !== ''));
-      if (event.event) yield event;
+  try {
+    for (let text = ''; ; ) {
+      // A connection that is lost ends like one that was closed: without `complete`.
+      const { done, value } = await reader.read().catch(() => ({ done: true }));
+      if (done) return;
+      const blocks = (text + value).split('\n\n');
+      text = blocks.pop();
+      for (const block of blocks) {
+        const fields = block.split('\n').map((line) => line.split(/: ?(.*)/s));
+        const event = Object.fromEntries(fields.filter(([name]) => name !== ''));
+        if (event.event) yield event;
+      }
     }
+  } finally {
+    // Also where nobody wants more of it.
+    await reader.cancel().catch(() => {});
   }
 }

@@ -8,6 +8,8 @@ import type { Store } from '../store.js';
 /** Newest events of an account that are kept in memory: who is not further behind than this costs no read. */
 export const RING_EVENTS = 1_024;
 const PAGE = 256;
+/** Feeds that are polled in one turn of the event loop: a read each, 50 µs of it. */
+const POLLED_TOGETHER = 50;
 
 type Listener = (event: LoggedEvent) => void;
 
@@ -21,7 +23,7 @@ export class AccountFeed {
   private floor = 0;
   private readonly ofAll = new Set<Listener>();
   private readonly ofJob = new Map<string, Set<Listener>>();
-  private catching: Promise<void> | null = null;
+  private catching = false;
   private again = false;
   private opened = false;
 
@@ -65,26 +67,27 @@ export class AccountFeed {
   /** Reads from the log what is missing, if anything. */
   catchUp(): void {
     this.again = true;
-    if (!this.opened || this.catching) return;
-    this.catching = this.readAll()
-      .catch((error: unknown) => {
-        // The next poll tries again: nobody is told a gap.
-        this.log.error({ err: error, account: this.accountId }, 'the feed could not be read');
-      })
-      .finally(() => {
-        this.catching = null;
-      });
+    if (this.opened && !this.catching) void this.readAll();
   }
 
   private async readAll(): Promise<void> {
-    while (this.again) {
-      this.again = false;
-      for (;;) {
-        const page = await this.store.events(this.accountId, {}, this.position, PAGE);
-        this.append(page.events);
-        this.position = Math.max(this.position, page.through);
-        if (page.through >= page.head) break;
+    this.catching = true;
+    try {
+      while (this.again) {
+        this.again = false;
+        for (;;) {
+          const page = await this.store.events(this.accountId, {}, this.position, PAGE);
+          this.append(page.events);
+          this.position = Math.max(this.position, page.through);
+          if (page.through >= page.head) break;
+        }
       }
+    } catch (error) {
+      // The next poll tries again: nobody is told a gap.
+      this.log.error({ err: error, account: this.accountId }, 'the feed could not be read');
+    } finally {
+      // In one step with the last look at `again`: what comes between would wait for the poll.
+      this.catching = false;
     }
   }
 
@@ -137,15 +140,20 @@ export class AccountFeeds {
     );
     this.poll();
     const entry = known ?? { feed: new AccountFeed(store, accountId, log), users: 0 };
+    const drop = () => {
+      if (this.feeds.get(accountId) === entry) this.feeds.delete(accountId);
+      if (this.feeds.size === 0) this.rest();
+    };
+    if (!known) {
+      this.feeds.set(accountId, entry);
+      // One that could not be opened is not handed to the next: with clients that keep trying there is always somebody.
+      entry.feed.ready().catch(drop);
+    }
     entry.users++;
-    this.feeds.set(accountId, entry);
     return {
       feed: entry.feed,
       release: () => {
-        entry.users--;
-        // A feed that could not be opened is not handed to the next one.
-        if (entry.users === 0 && this.feeds.get(accountId) === entry) this.feeds.delete(accountId);
-        if (this.feeds.size === 0) this.rest();
+        if (--entry.users === 0) drop();
       },
     };
   }
@@ -154,9 +162,17 @@ export class AccountFeeds {
   private poll(): void {
     this.timer ??= this.parts.clock.after(POLL_MS, () => {
       this.timer = null;
-      for (const { feed } of this.feeds.values()) feed.catchUp();
       if (this.feeds.size > 0) this.poll();
+      void this.pollAll();
     });
+  }
+
+  private async pollAll(): Promise<void> {
+    let count = 0;
+    for (const { feed } of this.feeds.values()) {
+      feed.catchUp();
+      if (++count % POLLED_TOGETHER === 0) await new Promise((resolve) => setImmediate(resolve));
+    }
   }
 
   private rest(): void {

@@ -30,7 +30,7 @@ export interface GroupParts<T> {
   clock: Clock;
   counts: HubCounts;
   observeLag(ms: number): void;
-  /** Called once, when the last follower has left. */
+  /** Called when the last follower has left, and when the stream could not be opened: nobody may join any more. */
   closed(): void;
 }
 
@@ -75,6 +75,8 @@ export class Group<T> {
   private readonly stream: Stream<T>;
   private readonly opened: Promise<void>;
   private readonly pages = new Map<number, Promise<Page<T>>>();
+  /** Followers that catch up and have a turn to come. */
+  private reading = 0;
   private queue: (Told<T> & { at: number })[] = [];
   /** Everything told up to here has been sent to whoever is live. */
   private delivered = 0;
@@ -89,8 +91,8 @@ export class Group<T> {
       this.open = true;
       for (const place of this.places) place.position ??= position;
     });
-    // Every follower waits for it and is told; with none left there is nobody to tell.
-    this.opened.catch(() => {});
+    // Every follower waits for it and is told; who comes later tries anew.
+    this.opened.catch(() => this.parts.closed());
   }
 
   get size(): number {
@@ -188,7 +190,6 @@ export class Group<T> {
       if (place.left) continue;
       if (!this.send(place, rendered)) this.stall(place);
       else if (last) this.end(place, null);
-      else place.position = Math.max(place.position!, position);
     }
     this.delivered = position;
     if (count > 0) observeLag(performance.now() - batch[0]!.at);
@@ -222,7 +223,13 @@ export class Group<T> {
   // ── What came before ──────────────────────────────────────────────────────────────────────────
 
   private catchUp(place: Place): void {
-    this.parts.turns.add(() => this.turn(place));
+    this.reading++;
+    this.parts.turns.add(async () => {
+      const more = await this.turn(place);
+      // Who stands still may do so for minutes: with nobody on the way there is nobody to share with.
+      if (!more && --this.reading === 0) this.pages.clear();
+      return more;
+    });
   }
 
   /** One page for one follower: true where it wants more. */
@@ -232,7 +239,6 @@ export class Group<T> {
       if (place.left || this.live.has(place)) return false;
       if (place.checked && place.position! >= this.delivered) {
         this.live.add(place);
-        if (this.behind === 0) this.pages.clear();
         return false;
       }
       if (this.mustWait(place)) return false;
@@ -276,7 +282,11 @@ export class Group<T> {
     const { source, clock } = this.parts;
     const waitMs = source.paceMs === 0 ? 0 : place.sentAt + source.paceMs - clock.now();
     if (waitMs <= 0) return false;
-    place.timer = clock.after(waitMs, () => this.catchUp(place));
+    // A clock that was set back makes nobody wait longer, nor again.
+    place.timer = clock.after(Math.min(waitMs, source.paceMs), () => {
+      place.sentAt = Number.NEGATIVE_INFINITY;
+      this.catchUp(place);
+    });
     return true;
   }
 

@@ -4,7 +4,7 @@ import type { Clock } from '../clock.js';
 import type { Source } from '../engine/source.js';
 import { type Follower, Group, type HubCounts } from './group.js';
 import { SharedTexts } from './shared-texts.js';
-import { anyViewer, documentFacts, groupKey } from './sharing.js';
+import { anyViewer, type DocumentFacts, documentFacts, groupKey } from './sharing.js';
 import type { Sink } from './sink.js';
 import { Turns } from './turns.js';
 
@@ -44,22 +44,27 @@ export class Hub {
     const { viewer, requestId } = operation.contextValue as Context;
     const facts = documentFacts(operation);
     const key = groupKey(source.topic, facts, operation.variableValues ?? {}, viewer);
-    let group = this.groups.get(key);
-    if (!group) {
-      group = new Group({
-        source,
-        render: this.renderer(operation, facts.perViewer ? viewer : anyViewer(viewer), requestId),
-        shown: (error) => this.options.shown(error, requestId),
-        moving: facts.moving,
-        texts: this.texts,
-        turns: this.turns,
-        clock: this.options.clock,
-        counts: this.counts,
-        observeLag: this.options.observeLag,
-        closed: () => this.groups.delete(key),
-      });
-      this.groups.set(key, group);
-    }
+    const known = this.groups.get(key);
+    if (known) return known.join(sink, source.after);
+    const group: Group<unknown> = new Group({
+      source,
+      render: this.renderer(
+        sharedPart(operation, facts),
+        facts.perViewer ? viewer : anyViewer(viewer),
+        requestId,
+      ),
+      shown: (error) => this.options.shown(error, requestId),
+      moving: facts.moving,
+      texts: this.texts,
+      turns: this.turns,
+      clock: this.options.clock,
+      counts: this.counts,
+      observeLag: this.options.observeLag,
+      closed: () => {
+        if (this.groups.get(key) === group) this.groups.delete(key);
+      },
+    });
+    this.groups.set(key, group);
     return group.join(sink, source.after);
   }
 
@@ -89,4 +94,15 @@ export class Hub {
       }
     };
   }
+}
+
+/** What executions need of the operation of who came first: the rest of his request goes with him. */
+function sharedPart(operation: ExecutionArgs, { variables }: DocumentFacts): ExecutionArgs {
+  const given = operation.variableValues ?? {};
+  const declared = variables.filter((name) => Object.hasOwn(given, name));
+  return {
+    ...operation,
+    contextValue: null,
+    variableValues: Object.fromEntries(declared.map((name) => [name, given[name]])),
+  };
 }

@@ -10,6 +10,8 @@ const STALLED_AFTER_MS = 300_000;
 /** Connections closed in one go at shutdown, so that their clients do not come back all at once. */
 const CLOSED_TOGETHER = 20;
 const CLOSE_EVERY_MS = 10;
+/** Connections looked at in one turn of the event loop: a ping each, 50 µs of it. */
+const LOOKED_AT_TOGETHER = 50;
 
 /** How a transport lets its connections be watched over. */
 export interface Wire {
@@ -43,6 +45,7 @@ export class LiveConnections {
   private readonly open = new Set<Watched>();
   private readonly codes = new Map<number, number>();
   private timer: Timer | null = null;
+  private going = false;
 
   constructor(
     private readonly clock: Clock,
@@ -69,6 +72,8 @@ export class LiveConnections {
       },
     };
     this.open.add(connection);
+    // Of a request that was let in before the server began to go.
+    if (this.going) setImmediate(() => wire.close(1001, 'Going away'));
     this.timer ??= this.clock.after(PING_EVERY_MS, () => this.sweep());
     return connection;
   }
@@ -98,6 +103,7 @@ export class LiveConnections {
 
   /** Tells every client to go and come back, a few at a time. Resolves once all have been told. */
   async goAway(withinMs: number): Promise<void> {
+    this.going = true;
     this.timer?.cancel();
     const all = [...this.open];
     const rounds = Math.ceil(all.length / CLOSED_TOGETHER);
@@ -113,22 +119,32 @@ export class LiveConnections {
   }
 
   private sweep(): void {
-    const now = this.clock.now();
-    for (const connection of this.open) look(connection, now);
-    // Keys may expire, or be revoked by the command line or another server: nobody says so here.
-    this.checkKeys().catch(this.onError);
     this.timer = this.open.size > 0 ? this.clock.after(PING_EVERY_MS, () => this.sweep()) : null;
+    this.lookAtAll().catch(this.onError);
   }
 
-  private async checkKeys(): Promise<void> {
+  private async lookAtAll(): Promise<void> {
+    const now = this.clock.now();
+    let count = 0;
+    const next = () => (++count % LOOKED_AT_TOGETHER === 0 ? turn() : undefined);
+    for (const connection of this.open) {
+      look(connection, now);
+      await next();
+    }
+    // Keys may expire, or be revoked by the command line or another server: nobody says so here.
     const asked = new Map<string | undefined, Promise<Viewer | null>>();
     for (const { viewer, credentials, wire } of this.open) {
       if (!viewer) continue;
       const answer = asked.get(credentials) ?? this.auth.viewerOf(credentials);
       asked.set(credentials, answer);
       if ((await answer) === null) wire.close(4403, 'Forbidden: the API key is not valid any more');
+      await next();
     }
   }
+}
+
+function turn(): Promise<void> {
+  return new Promise((resolve) => setImmediate(resolve));
 }
 
 /** One look at a connection: a dead one is ended, a stuck one after a while, any other is pinged. */
@@ -136,7 +152,8 @@ function look(connection: Watched, now: number): void {
   const { wire } = connection;
   const stalledFor = wire.outlet.stalledFor(now);
   if (wire.outlet.unsent > 0) {
-    // The pong would wait behind what is not taken: no ping, no verdict.
+    // The pong would wait behind what is not taken: no ping, no verdict, nor by the next look on the ping before.
+    connection.pinged = false;
     if (stalledFor >= STALLED_AFTER_MS) wire.close(1013, 'Too slow');
     return;
   }

@@ -1,10 +1,18 @@
 import {
   createSourceEventStream,
+  type DocumentNode,
   type ExecutionArgs,
   type ExecutionResult,
+  type FragmentDefinitionNode,
   type GraphQLError,
+  GraphQLIncludeDirective,
+  GraphQLSkipDirective,
+  getDirectiveValues,
   getOperationAST,
+  Kind,
   type OperationTypeNode,
+  type SelectionNode,
+  type SelectionSetNode,
 } from 'graphql';
 import { apiError } from '../../schema/api-error.js';
 import { isSource, type Source } from '../engine/source.js';
@@ -55,6 +63,8 @@ export function createOperations(graphql: Graphql, masking: Masking): Operations
         const subscribes = operation.operation === 'subscription';
         const problem = subscribes && operationProblem(schema, document, operationName, variables);
         if (problem) throw problem;
+        if (subscribes && !selects(operation.selectionSet, document))
+          throw apiError('BAD_USER_INPUT', NOTHING);
         const contextValue = await contextFactory();
         const args = {
           schema,
@@ -88,6 +98,36 @@ export function createOperations(graphql: Graphql, masking: Masking): Operations
       }
     },
   };
+}
+
+const NOTHING =
+  'a subscription must select one field, got none: leave out the @skip or @include that leaves out its field';
+
+/** Whether anything is left of a root: graphql-js takes a field for granted. Its validation lets only literals in here. */
+function selects(
+  { selections }: SelectionSetNode,
+  document: DocumentNode,
+  seen = new Set<string>(),
+): boolean {
+  return selections.some((one) => {
+    if (isLeftOut(one)) return false;
+    if (one.kind === Kind.FIELD) return true;
+    if (one.kind === Kind.INLINE_FRAGMENT) return selects(one.selectionSet, document, seen);
+    const { value } = one.name;
+    if (seen.has(value)) return false;
+    seen.add(value);
+    const named = document.definitions.find(
+      (made) => made.kind === Kind.FRAGMENT_DEFINITION && made.name.value === value,
+    ) as FragmentDefinitionNode;
+    return selects(named.selectionSet, document, seen);
+  });
+}
+
+function isLeftOut(node: SelectionNode): boolean {
+  return (
+    getDirectiveValues(GraphQLSkipDirective, node)?.['if'] === true ||
+    getDirectiveValues(GraphQLIncludeDirective, node)?.['if'] === false
+  );
 }
 
 function checked(query: unknown, { operationName, variables }: OperationParams) {

@@ -49,7 +49,8 @@ export class GroupTexts {
 
   get(position: number, now: number): Rendered | Promise<Rendered> | null {
     const entry = this.kept.get(position);
-    return entry && now - entry.at <= this.forMs ? entry.rendered : null;
+    // Either way: the clock may have been set back.
+    return entry && Math.abs(now - entry.at) <= this.forMs ? entry.rendered : null;
   }
 
   /** Keeps an answer, also one that is still being made: others wait for it instead of making it again. */

@@ -91,7 +91,7 @@ export function groupKey(
   { account, scopes, apiKey }: Viewer,
 ): string {
   const counted = facts.variables.filter((name) => name !== facts.afterVariable).sort();
-  const values = counted.map((name) => (name in variables ? [name, variables[name]] : [name]));
+  const values = counted.map((name) => (Object.hasOwn(variables, name) ? [name, variables[name]] : [name]));
   const parts = [topic, facts.hash, sorted(values), account.id, [...scopes].sort()];
   if (facts.perViewer) parts.push(apiKey?.id ?? null);
   return digest(JSON.stringify(parts));
@@ -102,7 +102,8 @@ function sorted(value: unknown): unknown {
   if (Array.isArray(value)) return value.map(sorted);
   if (typeof value !== 'object' || value === null) return value;
   const entries = Object.entries(value).sort(([one], [other]) => (one < other ? -1 : 1));
-  return entries.map(([name, inner]) => [name, sorted(inner)]);
+  // Not a list itself: a list of the same pairs is another value.
+  return { entries: entries.map(([name, inner]) => [name, sorted(inner)]) };
 }
 
 /** Who a shared execution runs for: any of its subscribers. What belongs to one of them must not be asked for. */

@@ -3,6 +3,7 @@ import type { ExecutionArgs } from 'graphql';
 import type { Viewer } from '../../schema/context.js';
 import type { Clock } from '../clock.js';
 import { isSource } from '../engine/source.js';
+import type { Auth } from './auth.js';
 import type { Follower } from './group.js';
 import type { Hub } from './hub.js';
 import type { LiveConnections } from './live-connections.js';
@@ -16,6 +17,7 @@ export interface SseOptions {
   hub: Hub;
   connections: LiveConnections;
   backlog: Backlog;
+  auth: Auth;
   quotas: HttpQuotas;
   clock: Clock;
 }
@@ -69,33 +71,60 @@ export async function serveStream(options: SseOptions, asked: SseRequest): Promi
       return true;
     }
     response.once('close', opened);
+    writeHead(response);
+    if (await turnOf(request, response)) await follow(options, asked, prepared.args);
+    else opened();
+    return true;
   }
   writeHead(response);
-  if (subscribes) await follow(options, asked, prepared.args);
-  else finish(response, await operations.execute(prepared.args));
+  finish(response, await operations.execute(prepared.args));
   return true;
 }
 
+/**
+ * Resolves when every request before it on its socket has been answered; false: the socket is closed. What was written
+ * earlier would pile up in the response, unseen by its outlet, and nobody would say that its client has left.
+ */
+function turnOf({ socket }: IncomingMessage, response: ServerResponse): Promise<boolean> {
+  if (response.socket || socket.destroyed) return Promise.resolve(!socket.destroyed);
+  // Of those that wait each listens.
+  socket.setMaxListeners(0);
+  return new Promise((resolve) => {
+    const settle = () => {
+      response.off('socket', settle);
+      socket.off('close', settle);
+      resolve(!socket.destroyed);
+    };
+    response.once('socket', settle);
+    socket.once('close', settle);
+  });
+}
+
 async function follow(
-  { operations, hub, connections, backlog, clock }: SseOptions,
+  { operations, hub, connections, backlog, auth, clock }: SseOptions,
   { request, response, viewer }: SseRequest,
   args: ExecutionArgs,
 ): Promise<void> {
   const source = await operations.source(args);
   if (!isSource(source)) return finish(response, { errors: source });
-  if (response.destroyed) return;
-  const outlet = new Outlet(request.socket, backlog, clock.now());
+  // The body took its time, or the answers before this one: the key may have ended since.
+  if (!(await auth.viewerOf(request.headers.authorization))) return finish(response, { errors: [KEY_ENDED] });
+  const { socket } = request;
+  if (socket.destroyed) return;
+  const outlet = new Outlet(socket, backlog, clock.now());
   const connection = connections.add({
     outlet,
     close(code, reason) {
       if (code === 4403) finish(response, { errors: [{ message: reason, extensions: UNAUTHENTICATED }] });
       // Without `complete` its client comes back and resumes. One that does not read would not see the end either.
       else if (code === 1013) response.destroy();
-      else response.end();
+      // Kept alive for another request, the socket would hold up the server that goes.
+      else response.end(() => socket.destroySoon());
     },
     terminate: () => response.destroy(),
     ping() {
-      response.write(':\n\n');
+      // Written behind its end, it would be an error that nobody listens to.
+      if (!response.writableEnded) response.write(':\n\n');
       connection.answered();
     },
   });
@@ -107,7 +136,8 @@ async function follow(
     connection.closed(response.writableFinished ? 1000 : 1006);
   });
   follower = hub.follow(source, args, {
-    ready: () => !response.writableEnded && !response.destroyed && outlet.takesMore(),
+    // A client that has closed its half gets what is on its way: Node keeps later writes in memory.
+    ready: () => socket.writable && !response.writableEnded && outlet.takesMore(),
     whenReady: (callback) => outlet.whenDrained(callback),
     send(rendered) {
       const cursor = rendered.cursor();
@@ -120,6 +150,10 @@ async function follow(
 }
 
 const UNAUTHENTICATED = { code: 'UNAUTHENTICATED' };
+const KEY_ENDED = {
+  message: 'the API key of this stream is not valid any more',
+  extensions: UNAUTHENTICATED,
+};
 
 function writeHead(response: ServerResponse): void {
   response.writeHead(200, {

@@ -118,23 +118,25 @@ export function feedOf(db: Handle): Feed {
     async jobEvents(accountId, id, types, after, limit) {
       const account = accountKey(db, accountId);
       const parts = parseJobId(id);
-      const job = parts && jobByUuid(db, parts.uuid);
-      if (account === null || !parts || job?.account !== account || job.pipeline !== parts.pipelineName)
-        return null;
+      if (account === null || !parts) return null;
+      // First: what another process writes meanwhile is behind the head, and in a page to come.
+      const { head, tail } = bounds(account);
+      const job = jobByUuid(db, parts.uuid);
+      if (job?.account !== account || job.pipeline !== parts.pipelineName) return null;
       const rows = db
         .prepare(
           `select ${EVENT_COLUMNS} from events e join jobs j on j.key = e.job
-           where e.job = @job and e.position > @after
+           where e.job = @job and e.position > @after and e.position <= @head
              and (@types is null or e.type in (select value from json_each(@types)))
            order by e.position limit @limit`,
         )
         .all({
           job: job.key,
           after,
+          head,
           limit,
           types: types === null ? null : JSON.stringify(types),
         }) as EventRow[];
-      const { head, tail } = bounds(account);
       // A page that is not full has looked at everything there was, of other jobs too.
       const through = rows.length === limit ? (rows.at(-1)?.position ?? after) : Math.max(after, head);
       const ended = isEnded(job.status as JobStatus) && through >= job.position;

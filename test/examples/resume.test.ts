@@ -51,6 +51,21 @@ describe('a client that resumes', () => {
       follow(world.url, { query, variables: { jobId } }, ({ jobEvents }) => handle(jobEvents.sequence)),
     ));
 
+  it('in plain JavaScript passes on what its handler throws, and leaves the stream', async () => {
+    const jobId = await world.submit(long);
+    let handled = 0;
+    const following = follow(world.url, { query, variables: { jobId } }, () => {
+      handled++;
+      throw new Error('the handler has failed');
+    });
+    await expect(following).rejects.toThrow('the handler has failed');
+    expect(handled).toBe(1);
+    for (let open = ''; open !== 'carillon_connections 0'; ) {
+      const metrics = await (await fetch(`${world.app.url}/metrics`)).text();
+      open = /^carillon_connections \d+$/m.exec(metrics)![0];
+    }
+  });
+
   it('gives up on what will not change by itself', async () => {
     const jobId = 'p:01890a5d-ac96-774b-bcce-b302099a8057';
     const socketUrl = world.url.replace('http', 'ws');

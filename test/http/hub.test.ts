@@ -16,7 +16,7 @@ import type { Store } from '../../src/store.js';
 import { ACCOUNT, job, recordingLog, viewer } from '../support/api.js';
 import { VirtualClock } from '../support/clock.js';
 import { fake } from '../support/fake.js';
-import { source } from '../support/http.js';
+import { later, source } from '../support/http.js';
 import { FakeLog } from '../support/log.js';
 
 const heavy = process.env['CARILLON_TEST_HEAVY'] === '1';
@@ -29,16 +29,33 @@ class Client implements Sink {
   texts: string[] = [];
   ended: { code: unknown } | 'complete' | null = null;
   room = Number.POSITIVE_INFINITY;
+  /** Asked whether it takes more. */
+  asked = 0;
+  /** Writes to its connection. */
+  writes = 0;
+  gone = false;
+  private together_ = false;
   private waiting: (() => void)[] = [];
 
-  ready = () => this.room > 0;
+  ready = () => {
+    this.asked++;
+    return this.room > 0;
+  };
   whenReady = (callback: () => void) => void this.waiting.push(callback);
   send = ({ text }: { text: string }) => {
     expect(this.ended).toBeNull();
+    // Thrown here it would be the hub's to handle: the test looks at what came.
+    if (this.gone) this.texts.push('sent to one who had left');
     this.room--;
+    if (!this.together_) this.writes++;
     this.texts.push(text);
   };
-  together = (run: () => void) => run();
+  together = (run: () => void) => {
+    this.writes++;
+    this.together_ = true;
+    run();
+    this.together_ = false;
+  };
   end = (error: { extensions: Record<string, unknown> } | null) => {
     this.ended = error === null ? 'complete' : { code: error.extensions['code'] };
   };
@@ -92,7 +109,13 @@ function hubOf(store: Partial<Store>, clock = new VirtualClock()) {
       variableValues: variables,
       contextValue: context(as),
     };
-    return Object.assign(client, { leave: hub.follow(followed, args, client).leave });
+    const { leave } = hub.follow(followed, args, client);
+    return Object.assign(client, {
+      leave() {
+        leave();
+        client.gone = true;
+      },
+    });
   };
   return { hub, bus, reader, follow, clock, log };
 }
@@ -106,10 +129,11 @@ const cursor = ({ position }: LoggedEvent) => encodeCursor(ACCOUNT.id, position)
 
 type Step =
   | { do: 'commit'; job: number; last: boolean; count: number; heard: 'yes' | 'late' | 'lost' | 'twice' }
-  | { do: 'join'; from: number; of: 'all' | 'completed' | 1 | 2 | 3; room: number }
+  | { do: 'join'; from: number; of: 'all' | 'completed' | 1 | 2 | 3; some: boolean; room: number }
   | { do: 'take'; which: number; room: number }
   | { do: 'leave'; which: number }
   | { do: 'retain'; upTo: number }
+  | { do: 'break'; reads: number }
   | { do: 'pass' };
 
 const anyJob = fc.constantFrom(1, 2, 3);
@@ -130,6 +154,7 @@ const step: fc.Arbitrary<Step> = fc.oneof(
       do: fc.constant('join' as const),
       from: fc.double({ min: -0.2, max: 1, noNaN: true }),
       of: fc.constantFrom<'all' | 'completed' | 1 | 2 | 3>('all', 'all', 'completed', 1, 2, 3),
+      some: fc.boolean(),
       room: fc.constantFrom(0, 1, 20, Number.POSITIVE_INFINITY),
     }),
   },
@@ -148,6 +173,10 @@ const step: fc.Arbitrary<Step> = fc.oneof(
       do: fc.constant('retain' as const),
       upTo: fc.double({ min: 0, max: 1, noNaN: true }),
     }),
+  },
+  {
+    weight: 1,
+    arbitrary: fc.record({ do: fc.constant('break' as const), reads: fc.integer({ min: 1, max: 3 }) }),
   },
   { weight: 4, arbitrary: fc.record({ do: fc.constant('pass' as const) }) },
 );
@@ -170,10 +199,13 @@ async function play(steps: Step[], turns: () => number): Promise<void> {
   const joined: Joined[] = [];
   const late: LoggedEvent[][] = [];
   const ended = new Set<number>();
+  let broken = false;
 
   for (const one of steps) {
     if (one.do === 'commit' && !ended.has(one.job)) {
-      const types: EventType[] = Array.from({ length: one.count }, () => 'JOB_PROGRESS');
+      const types: EventType[] = Array.from({ length: one.count }, (_, index) =>
+        index % 3 === 0 ? 'TASK_PROGRESS' : 'JOB_PROGRESS',
+      );
       if (one.last) {
         types.push('JOB_COMPLETED');
         ended.add(one.job);
@@ -190,13 +222,14 @@ async function play(steps: Step[], turns: () => number): Promise<void> {
       if (typeof one.of === 'number') {
         // A job that is not there yet cannot be followed.
         if (!log.events_.some((made) => made.job?.number === one.of)) continue;
-        const followed = reader.jobEvents(ACCOUNT.id, job(one.of).id, after, null);
+        const types: EventType[] | null = one.some ? ['TASK_PROGRESS'] : null;
+        const followed = reader.jobEvents(ACCOUNT.id, job(one.of).id, after, types);
         const number = one.of;
         joined.push({
           client: follow(followed, JOB_EVENTS, client),
           from: from ?? 0,
           now: false,
-          wanted: (made) => made.job?.number === number,
+          wanted: (made) => made.job?.number === number && (types === null || types.includes(made.type)),
           endsWithJob: number,
           left: false,
         });
@@ -223,6 +256,9 @@ async function play(steps: Step[], turns: () => number): Promise<void> {
         someone.client.leave();
         someone.left = true;
       }
+    } else if (one.do === 'break') {
+      log.failing += one.reads;
+      broken = true;
     } else if (one.do === 'retain') {
       // Whole ended jobs only; here simply what lies before any job that goes on.
       const open = log.events_.find((made) => !ended.has(made.job!.number))?.position ?? log.head + 1;
@@ -231,6 +267,7 @@ async function play(steps: Step[], turns: () => number): Promise<void> {
       await rest(2);
     }
   }
+  log.failing = 0;
   for (const events of late) log.publish(bus, events);
   for (const { client } of joined) client.take(Number.POSITIVE_INFINITY);
   // Longer than the poll that finds what the bus lost.
@@ -247,6 +284,8 @@ async function play(steps: Step[], turns: () => number): Promise<void> {
     const owed = log.events_.filter((made) => made.position > from && wanted(made)).map(cursor);
     expect(got).toEqual(owed.slice(0, got.length));
     if (left) continue;
+    // It was told that the log could not be read, and resumes.
+    if (broken && typeof client.ended === 'object' && client.ended?.code === 'INTERNAL') continue;
     if (client.ended !== null && client.ended !== 'complete') {
       // Retention has overtaken it: said, and only where it is true.
       expect(client.ended).toEqual({ code: 'CURSOR_EXPIRED' });
@@ -320,6 +359,31 @@ describe('the hub', () => {
     await rest();
   });
 
+  it('keeps apart a variable that is not given, one that is null, and values that look alike', async () => {
+    const { reader, follow, hub } = logged(3);
+    const named = 'subscription ($toString: Boolean = true) { events { cursor @include(if: $toString) } }';
+    const clients = [{}, { toString: null }].map((variables) =>
+      follow(reader.events(ACCOUNT.id, {}, place(0)), named, new Client(), { variables }),
+    );
+    await rest();
+    const [all, failing] = clients.map(({ texts }) => texts.map((text) => 'errors' in JSON.parse(text)));
+    expect(all).toEqual([false, false, false]);
+    expect(failing).toEqual([true, true, true]);
+    const groups = hub.state().groups;
+    for (const x of [{}, [], { a: 1 }, [['a', 1]], { entries: [] }]) {
+      follow(
+        reader.events(ACCOUNT.id, {}, place(0)),
+        'subscription ($x: JSON) { events { cursor } }',
+        new Client(),
+        {
+          variables: { x },
+        },
+      );
+    }
+    expect(hub.state().groups).toBe(groups + 5);
+    await rest();
+  });
+
   it('counts a variable that is more than the place to begin', async () => {
     const { reader, follow, hub } = logged(3);
     const document =
@@ -374,8 +438,12 @@ describe('the hub', () => {
     await clock.advance(101);
     const c = replay();
     await rest();
-    const shown = [a, b, c].map(({ texts }) => JSON.parse(texts[0]!).data.events.job.number);
-    expect(shown).toEqual([1, 1, 2]);
+    // A clock that is set back makes nothing new again.
+    await clock.advance(-3_600_000);
+    const d = replay();
+    await rest();
+    const shown = [a, b, c, d].map(({ texts }) => JSON.parse(texts[0]!).data.events.job.number);
+    expect(shown).toEqual([1, 1, 2, 3]);
   });
 
   it('rests while nothing happens: who follows a quiet job of a busy account reads it once', async () => {
@@ -391,6 +459,163 @@ describe('the hub', () => {
     log.publish(bus, [log.append(2, 'JOB_PROGRESS')]);
     await rest();
     expect(log.reads).toBe(reads);
+  });
+
+  it('tries anew for who comes after a failure, though those that it struck are not told yet', async () => {
+    const log = new FakeLog();
+    log.append(1, 'JOB_PENDING');
+    let broken = true;
+    const { reader, follow, hub } = hubOf({
+      events: (...asked) => (broken ? Promise.reject(new Error('the disk is gone')) : log.events(...asked)),
+    });
+    const ask = () => follow(reader.events(ACCOUNT.id, {}, place(0)));
+    const struck = ask();
+    for (let step = 0; step < 20; step++) await null;
+    expect(struck.ended).toBeNull();
+    broken = false;
+    const next = ask();
+    await rest();
+    expect(struck.ended).toEqual({ code: 'INTERNAL' });
+    expect(next.ended).toBeNull();
+    expect(next.texts).toHaveLength(1);
+    expect(hub.state()).toMatchObject({ groups: 1, subscribers: 1 });
+    next.leave();
+    expect(hub.state().groups).toBe(0);
+  });
+
+  it('begins at the present where nothing else is asked for: the moment of joining, however long the line', async () => {
+    const { log, bus, reader, follow } = logged(10);
+    const [early, late] = [new Client(), new Client()];
+    follow(reader.events(ACCOUNT.id, {}, null), EVENTS, early);
+    await rest();
+    const told = [log.append(1, 'JOB_PROGRESS')];
+    log.publish(bus, told);
+    // The line is not served yet.
+    follow(reader.events(ACCOUNT.id, {}, null), EVENTS, late);
+    const after = [log.append(1, 'JOB_PROGRESS')];
+    log.publish(bus, after);
+    await rest();
+    expect(early.cursors).toEqual([...told, ...after].map(cursor));
+    expect(late.cursors).toEqual(after.map(cursor));
+  });
+
+  it('asks the log for each newcomer, also beside others who follow and where nothing is to be caught up with', async () => {
+    const { log, bus, reader, follow } = logged(10);
+    const good = follow(reader.events(ACCOUNT.id, {}, place(10)));
+    await rest();
+    log.publish(bus, [log.append(1, 'JOB_PROGRESS')]);
+    await rest();
+    const future = follow(reader.events(ACCOUNT.id, {}, place(12)));
+    const none = follow(reader.jobEvents(ACCOUNT.id, job(9).id, place(11), null), JOB_EVENTS);
+    log.tail = 10;
+    const removed = follow(reader.events(ACCOUNT.id, {}, place(9)));
+    await rest();
+    expect(future.ended).toEqual({ code: 'CURSOR_INVALID' });
+    expect(none.ended).toEqual({ code: 'NOT_FOUND' });
+    expect(removed.ended).toEqual({ code: 'CURSOR_EXPIRED' });
+    expect([good.ended, good.texts.length]).toEqual([null, 1]);
+  });
+
+  it('reads anew what could not be read, though somebody still catches up', async () => {
+    const log = new FakeLog();
+    for (let at = 0; at < 300; at++) log.append(1, 'JOB_PROGRESS');
+    const held = later<void>();
+    const { reader, follow } = hubOf({
+      events: async (...asked) => {
+        const page = await log.events(...asked);
+        if (asked[2] === 200) await held.promise;
+        return page;
+      },
+    });
+    const ask = (from: number) => follow(reader.events(ACCOUNT.id, {}, place(from)));
+    const slow = ask(200);
+    await rest();
+    log.failing = 1;
+    const struck = ask(0);
+    await rest();
+    const next = ask(0);
+    await rest();
+    expect(struck.ended).toEqual({ code: 'INTERNAL' });
+    expect(next.texts).toHaveLength(200);
+    held.resolve();
+    await rest();
+    expect([slow, next].map(({ texts }) => texts.length)).toEqual([100, 300]);
+  });
+
+  it('leaves one who does not read alone until he does, and counts who is left', async () => {
+    const { log, bus, reader, follow, hub } = logged(300);
+    const [stuck, other] = [new Client(), new Client()];
+    stuck.room = 20;
+    follow(reader.events(ACCOUNT.id, {}, place(0)), EVENTS, stuck);
+    const leaving = follow(reader.events(ACCOUNT.id, {}, place(0)), EVENTS, other);
+    await rest();
+    const { asked } = stuck;
+    await rest();
+    log.publish(bus, [log.append(1, 'JOB_PROGRESS')]);
+    await rest();
+    expect([stuck.asked, stuck.texts.length]).toEqual([asked, 20]);
+    expect(hub.state()).toMatchObject({ subscribers: 2, behind: 1, stalled: 1 });
+    leaving.leave();
+    expect(hub.state()).toMatchObject({ subscribers: 1, behind: 1 });
+    log.publish(bus, [log.append(1, 'JOB_PROGRESS')]);
+    await rest();
+    expect(other.texts).toHaveLength(301);
+    stuck.take(1_000);
+    await rest();
+    expect(stuck.cursors).toEqual(log.events_.map(cursor));
+    expect(hub.state()).toMatchObject({ subscribers: 1, behind: 0, stalled: 1 });
+  });
+
+  it('writes what it has for one client in a few pieces', async () => {
+    const { log, bus, reader, follow } = logged(300);
+    const client = follow(reader.events(ACCOUNT.id, {}, place(0)));
+    await rest();
+    expect([client.texts.length, client.writes < 20]).toEqual([300, true]);
+    const { writes } = client;
+    log.publish(
+      bus,
+      Array.from({ length: 60 }, () => log.append(1, 'JOB_PROGRESS')),
+    );
+    await rest();
+    expect([client.texts.length, client.writes]).toEqual([360, writes + 1]);
+  });
+
+  it('sends nothing to one who leaves while others are sent to, or while his page is made', async () => {
+    const { log, bus, reader, follow } = logged(100);
+    const [first, second] = [100, 100].map((from) => follow(reader.events(ACCOUNT.id, {}, place(from))));
+    await rest();
+    const { send } = first!;
+    first!.send = (rendered) => {
+      send(rendered);
+      second!.leave();
+    };
+    log.publish(bus, [log.append(1, 'JOB_PROGRESS')]);
+    await rest();
+    expect([first, second].map((client) => client!.texts.length)).toEqual([1, 0]);
+    for (let turns = 0; turns < 12; turns++) {
+      const late = follow(reader.events(ACCOUNT.id, {}, place(0)));
+      for (let step = 0; step < turns; step++) await null;
+      const had = late.texts.length;
+      late.leave();
+      await rest(5);
+      expect(late.texts).toHaveLength(had);
+    }
+  });
+
+  it('ends those whose stream breaks in the middle: they resume, and nobody waits for ever', async () => {
+    const { log, bus, reader, follow, hub } = logged(1);
+    const [broken, beside] = [
+      follow(reader.events(ACCOUNT.id, {}, place(1))),
+      follow(reader.events(ACCOUNT.id, {}, place(1))),
+    ];
+    await rest();
+    broken.send = () => {
+      throw new Error('a bug');
+    };
+    log.publish(bus, [log.append(1, 'JOB_PROGRESS')]);
+    await rest();
+    expect([broken.ended, beside.ended]).toEqual([{ code: 'INTERNAL' }, { code: 'INTERNAL' }]);
+    expect(hub.state()).toMatchObject({ groups: 0, subscribers: 0 });
   });
 
   it('lets go of everything once nobody follows', async () => {
@@ -442,6 +667,35 @@ describe('the hub', () => {
     await rest();
     expect(numbers(slow)).toEqual([1, 6]);
     expect(slow.ended).toBe('complete');
+    expect(clock.timers()).toBe(0);
+  });
+
+  it('leaves no timer of one who has left while it was too soon', async () => {
+    const log = new FakeLog();
+    const state = job(1, { position: 0 });
+    const { reader, follow, bus, clock } = hubOf({ events: log.events, job: async () => state });
+    const client = follow(reader.job(ACCOUNT.id, state.id, 250), 'subscription { job(id: "x") { number } }');
+    await rest();
+    log.publish(bus, [log.append(1, 'JOB_PROGRESS')]);
+    await rest();
+    // The poll's, and his.
+    expect(clock.timers()).toBe(2);
+    client.leave();
+    expect(clock.timers()).toBe(0);
+  });
+
+  it('makes nobody wait for a clock that was set back', async () => {
+    const log = new FakeLog();
+    let state = job(1, { position: 0 });
+    const { reader, follow, bus, clock } = hubOf({ events: log.events, job: async () => state });
+    const client = follow(reader.job(ACCOUNT.id, state.id, 250), 'subscription { job(id: "x") { number } }');
+    await rest();
+    await clock.advance(-3_600_000);
+    const made = log.append(1, 'JOB_PROGRESS');
+    state = job(1, { position: made.position });
+    log.publish(bus, [made]);
+    await clock.advance(250);
+    expect(client.texts).toHaveLength(2);
   });
 
   it('reads from the log what comes faster than it can be sent', async () => {

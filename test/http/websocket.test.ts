@@ -118,6 +118,18 @@ test.each([
   await good.first;
 });
 
+test.each([
+  'subscription { events @skip(if: true) { id } }',
+  'subscription { ... @include(if: false) { events { id } } }',
+  'subscription { ...F } fragment F on Subscription { events @include(if: false) { id } }',
+])('a subscription that leaves its field out (%s) is told so', async (query) => {
+  const { port, log } = await serve();
+  expect(await follow(client(port), query).ended).toMatchObject([
+    { message: expect.stringContaining('must select one field'), extensions: { code: 'BAD_USER_INPUT' } },
+  ]);
+  expect(log.lines.filter(({ level }) => level === 'error')).toEqual([]);
+});
+
 test('cursor trouble is an error with its code and the oldest good cursor', async () => {
   const events = source<ReturnType<typeof event>>();
   events.fail(new CursorError('CURSOR_EXPIRED', 'gone', 'c-20'));

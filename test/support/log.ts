@@ -13,6 +13,8 @@ export class FakeLog implements Pick<Feed, 'events' | 'jobEvents'> {
   tail = 0;
   private readonly sequences = new Map<string, number>();
   reads = 0;
+  /** So many reads to come are refused. */
+  failing = 0;
 
   constructor(private readonly turns: () => number = () => 0) {}
 
@@ -39,7 +41,7 @@ export class FakeLog implements Pick<Feed, 'events' | 'jobEvents'> {
   }
 
   events: Feed['events'] = async (_account, filter, after, limit) => {
-    this.reads++;
+    this.asked();
     // What is answered is the log at the time of asking, as in a transaction.
     const { head, tail } = this;
     const through = Math.min(head, after + limit * LOOKED_AT);
@@ -53,7 +55,7 @@ export class FakeLog implements Pick<Feed, 'events' | 'jobEvents'> {
   };
 
   jobEvents: Feed['jobEvents'] = async (_account, jobId, types, after, limit) => {
-    this.reads++;
+    this.asked();
     const { head, tail } = this;
     const all = this.events_.filter((one) => one.job?.id === jobId);
     const last = all.at(-1);
@@ -66,6 +68,13 @@ export class FakeLog implements Pick<Feed, 'events' | 'jobEvents'> {
     const through = full ? (events.at(-1)?.position ?? after) : Math.max(after, head);
     return { events, through, head, tail, ended: isTerminal(last.type) && through >= last.position };
   };
+
+  private asked(): void {
+    this.reads++;
+    if (this.failing === 0) return;
+    this.failing--;
+    throw new Error('the log cannot be read');
+  }
 
   private async wait(): Promise<void> {
     for (let left = this.turns(); left > 0; left--) await new Promise((resolve) => setImmediate(resolve));
