@@ -234,6 +234,9 @@ export function createHttpServer(options: HttpServerOptions): HttpServer {
     { requireHostHeader: false },
     (request, response) => void serve(request, response),
   );
+  // Node would drop the headers behind the thousandth unsaid: a length, a second Host, what a proxy tells of itself.
+  // Their bytes are bounded already.
+  server.maxHeadersCount = 0;
   server.on('checkContinue', (request, response) => void serve(request, response));
   server.on('checkExpectation', (request, response) => void serve(request, response));
   const upgrades = takeUpgrades(server, answering, {
