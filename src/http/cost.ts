@@ -23,6 +23,8 @@ import { introspectionSizes } from './introspection.js';
 
 /** What a list without pages is taken for: the nodes of a job, say. */
 const PLAIN_LIST = 10;
+/** What the smallest page is taken for: to look it up costs as much as these objects, also where it is empty. */
+const LEAST_PAGE = 5;
 
 type Variables = Readonly<Record<string, unknown>>;
 
@@ -66,8 +68,7 @@ export function weigh(
     const [first, last] = [argument(field, 'first'), argument(field, 'last')];
     if (!isSize(first) || !isSize(last)) return MAX_PAGE;
     const size = at(field, () => pageSize({ first, last }));
-    // Of an empty page it is still looked whether there is a next one.
-    return Math.max(1, size);
+    return Math.max(LEAST_PAGE, size);
   };
   /** A scalar that is asked for again, or is read or parsed for itself, is as much work as an object. */
   const ofScalar = (field: FieldNode, parent: GraphQLNamedType): number => {

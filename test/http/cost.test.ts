@@ -26,8 +26,8 @@ test.each([
     '{ ...F } fragment F on Query { jobs(first: 10) { nodes { ...G } } } fragment G on Job { tasks(first: 5) { nodes { id } } }',
     120,
   ],
-  // An empty page is looked up all the same, an alias reads once more, and JSON is read for itself.
-  ['{ jobs(first: 10) { nodes { tasks(first: 0) { nodes { id } } } } }', 10 * (1 + 1 + 2)],
+  // A small page is looked up all the same, an alias reads once more, and JSON is read for itself.
+  ['{ jobs(first: 10) { nodes { tasks(first: 0) { nodes { id } } } } }', 10 * (1 + 1 + 5 * 2)],
   ['{ jobs(first: 10) { nodes { id a: id b: id } } }', 10 * (1 + 1 + 2)],
   ['{ jobs(first: 10) { nodes { descriptor } } }', 10 * (1 + 1 + 1)],
   ['{ nodes(ids: ["a", "b"]) { ... on Job { tasks(first: 5) { nodes { id } } } } }', 2 * (1 + 5 * 2)],
@@ -39,8 +39,8 @@ test.each<[string, Record<string, unknown>, number]>([
   ['query ($n: Int) { jobs(first: $n) { nodes { id } } }', { n: 7 }, 14],
   ['query ($n: Int) { jobs(first: $n) { nodes { id } } }', { n: null }, 100],
   ['query ($n: Int) { jobs(first: $n) { nodes { id } } }', {}, 100],
-  ['query ($n: Int = 3) { jobs(first: $n) { nodes { id } } }', {}, 6],
-  ['query ($n: Int = 3) { jobs(last: $n) { nodes { id } } }', { n: 4 }, 8],
+  ['query ($n: Int = 6) { jobs(first: $n) { nodes { id } } }', {}, 12],
+  ['query ($n: Int = 6) { jobs(last: $n) { nodes { id } } }', { n: 8 }, 16],
   // What has the wrong type is refused when it is coerced; until then it is the largest page.
   ['query ($n: Int) { jobs(first: $n) { nodes { id } } }', { n: 'x' }, 200],
   ['query ($ids: [ID!]!) { nodes(ids: $ids) { id } }', { ids: ['a', 'b', 'c'] }, 3],
@@ -55,7 +55,7 @@ test('arguments weigh an object for each 100 characters, wherever they are looke
   const filtered =
     'query ($f: TaskFilter) { jobs(first: 10) { nodes { tasks(filter: $f, first: 1) { nodes { id } } } } }';
   const f = { nodeNames: ['n'.repeat(1_000)] };
-  expect(weighed(filtered, { f }).requested).toBe(10 * (1 + 1 + 10 + 2));
+  expect(weighed(filtered, { f }).requested).toBe(10 * (1 + 1 + 10 + 5 * 2));
 });
 
 test('what a mutation is sent once is free, and weighs where a variable stands again', () => {
@@ -72,10 +72,10 @@ test('what a mutation is sent once is free, and weighs where a variable stands a
 
 test('only the operation that runs is weighed', () => {
   const document = parse(
-    'query A { jobs(first: 1) { nodes { id } } } query B { jobs(first: 2) { nodes { id } } }',
+    'query A { jobs(first: 10) { nodes { id } } } query B { jobs(first: 20) { nodes { id } } }',
   );
-  expect(weigh(schema, document, getOperationAST(document, 'A')!, {}).requested).toBe(2);
-  expect(weigh(schema, document, getOperationAST(document, 'B')!, {}).requested).toBe(4);
+  expect(weigh(schema, document, getOperationAST(document, 'A')!, {}).requested).toBe(20);
+  expect(weigh(schema, document, getOperationAST(document, 'B')!, {}).requested).toBe(40);
 });
 
 test('introspection weighs what the schema holds: once is well within the bound, a hundred times is not', () => {
