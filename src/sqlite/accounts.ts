@@ -1,4 +1,4 @@
-import { and, eq, isNull } from 'drizzle-orm';
+import { and, eq, isNull, sql } from 'drizzle-orm';
 import type { Account } from '../account.js';
 import type { Ids } from '../id.js';
 import type { AccountPatch, Accounts } from '../store.js';
@@ -13,8 +13,14 @@ export function accountKey(db: Handle, id: string): number | null {
 }
 
 export function accountsOf(db: Handle, commits: GroupCommit, ids: Ids): Accounts {
+  // Every request asks this: built anew each time it would cost ten times what it does.
+  const rowById = db.drizzle
+    .select()
+    .from(accounts)
+    .where(eq(accounts.id, sql.placeholder('id')))
+    .prepare();
   const byId = (id: string): Account | null => {
-    const row = db.drizzle.select().from(accounts).where(eq(accounts.id, id)).get();
+    const row = rowById.get({ id });
     return row ? accountOf(row) : null;
   };
   return {
