@@ -164,6 +164,8 @@ export function createHttpServer(options: HttpServerOptions): HttpServer {
     if (method === 'POST' && continues(request)) response.writeContinue();
     const body = method === 'POST' ? await readBody(request, maxBodyBytes) : undefined;
     if (typeof body === 'object') return body;
+    // A body may be on its way for minutes, in which its key was revoked, or the first one made.
+    if (body !== undefined && !(await auth.viewerOf(headers.authorization))) return UNAUTHENTICATED;
     if (wantsStream(accept)) {
       const params = paramsOf(request, body);
       const { requestId } = facts;
