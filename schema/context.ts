@@ -8,6 +8,7 @@ import type { Quotas } from '../src/limits.js';
 import type { Store } from '../src/store.js';
 import type { Webhook } from '../src/webhook.js';
 import { Content } from './content.js';
+import { boundedReads } from './reads.js';
 
 /** Who asks: an account, and what the key in use may do. */
 export interface Viewer {
@@ -41,8 +42,9 @@ export interface Context {
   now(): number;
 }
 
-export function createContext(parts: Omit<Context, 'loaders' | 'content'>): Context {
+export function createContext(given: Omit<Context, 'loaders' | 'content'>): Context {
   let loaders: Loaders | null = null;
+  const parts = { ...given, store: boundedReads(given.store) };
   return {
     ...parts,
     content: new Content(),

@@ -2,6 +2,7 @@ import { GraphQLError } from 'graphql';
 import type { ApiErrorCode } from '../../schema/api-error.js';
 import { MAX_PAGE } from '../../schema/connection.js';
 import { MAX_NODE_IDS } from '../../schema/node.js';
+import { MAX_OBJECTS } from '../../schema/reads.js';
 import { MAX_NODES } from '../descriptor.js';
 
 /** One bound of an operation. A refusal reads: "<subject> at most <maximum> <unit>, got <value>: <advice>". */
@@ -86,7 +87,7 @@ export const limits = {
   cost: {
     name: 'cost',
     subject: 'an answer must hold',
-    maximum: 50_000,
+    maximum: MAX_OBJECTS,
     unit: 'objects',
     advice: 'ask for smaller pages (first, last), or in several requests',
     reason: 'At some 10 µs an object this is half a second.',

@@ -1,6 +1,7 @@
 import { expect, test } from 'vitest';
 import { eventId } from '../../src/event.js';
 import { decodeCursor, encodeCursor } from '../../src/feed.js';
+import type { JobNode } from '../../src/job.js';
 import type { ResultItem } from '../../src/result.js';
 import type { EventPage } from '../../src/store.js';
 import type { Task } from '../../src/task.js';
@@ -65,6 +66,41 @@ test('a single text is shown however long it is, and a second is not', async () 
   expect((await ask('{ job(id: "x") { descriptor } }')).data).toEqual({ job: { descriptor: long } });
   const { data } = await ask('{ one: job(id: "x") { descriptor } other: job(id: "x") { descriptor } }');
   expect(data).toEqual({ one: { descriptor: long }, other: null });
+});
+
+test('lists that turn out long end the answer before all of it is read', async () => {
+  let reads = 0;
+  const node = (index: number): JobNode => ({
+    jobId: job(1).id,
+    index,
+    name: `n${index}`,
+    algorithmName: 'echo',
+    status: 'ACTIVE',
+    dependsOn: [],
+    progress: job(1).progress,
+  });
+  const { ask } = api({
+    store: {
+      jobs: async () => Array.from({ length: 20 }, (_, index) => job(index + 1)),
+      nodes: async () => Array.from({ length: 1_000 }, (_, index) => node(index)),
+      tasks: async () => {
+        reads++;
+        return [];
+      },
+    },
+  });
+  const { data, errors } = await ask(
+    '{ jobs(first: 20) { nodes { nodes { name tasks(first: 1) { nodes { id } } } } } }',
+  );
+  expect(data).toBeNull();
+  expect(errors?.[0]).toMatchObject({
+    message: expect.stringMatching(/^an answer must take at most 50000 objects to read, got more/),
+    extensions: { code: 'LIMIT_REACHED' },
+  });
+  expect(reads).toBeGreaterThan(9_000);
+  expect(reads).toBeLessThan(11_000);
+  const few = await ask('{ jobs(first: 20) { nodes { nodes { name } } } }');
+  expect(few.errors).toBeUndefined();
 });
 
 test('an input that refers to one result many times is measured as it would be shown', async () => {
