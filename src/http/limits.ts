@@ -125,6 +125,14 @@ export const limits = {
     reason:
       'As many as a pipeline may have nodes. Lists of JSON are data: the size of the request bounds them.',
   },
+  subscription: {
+    name: 'text of a subscription',
+    subject: 'the request of a subscription must have',
+    maximum: 65_536,
+    unit: 'characters, with all that is sent along',
+    advice: 'leave out what it does not need, or follow in several subscriptions',
+    reason: 'It is kept in memory as long as the subscription runs.',
+  },
 } satisfies Record<string, Limit>;
 
 /** The one error of an operation that goes beyond a bound. */

@@ -168,8 +168,8 @@ export function createHttpServer(options: HttpServerOptions): HttpServer {
     if (body !== undefined && !(await auth.viewerOf(headers.authorization))) return UNAUTHENTICATED;
     if (wantsStream(accept)) {
       const params = paramsOf(request, body);
-      const { requestId } = facts;
-      if (params && (await serveStream(live, { request, response, params, viewer, requestId }))) return null;
+      const asked = { request, response, length: body?.length ?? 0, viewer, requestId: facts.requestId };
+      if (params && (await serveStream(live, { ...asked, params }))) return null;
     }
     const answer = await graphql.fetch(
       // The Host header is the client's to choose, and of no use here.

@@ -160,7 +160,7 @@ function protocolOptions(options: WebsocketOptions): ServerOptions<Record<string
         return [apiError('UNAUTHENTICATED', 'the API key of this socket is not valid any more')];
       }
       const refused = refusal(options, viewer, extra.ids.isOver(id));
-      return refused ? [refused] : prepare(options, extra, viewer, payload);
+      return refused ? [refused] : prepare(options, extra, viewer, id, payload);
     },
     execute: (args) => operations.execute(args),
     subscribe: async (args) => {
@@ -234,11 +234,12 @@ function refusal(
 
 async function prepare(
   { operations }: WebsocketOptions,
-  { requestId }: Extra,
+  { requestId, ids }: Extra,
   viewer: Viewer,
+  id: string,
   payload: SubscribePayload,
 ) {
-  const prepared = await operations.prepare(payload, { requestId, viewer });
+  const prepared = await operations.prepare(payload, { requestId, viewer, length: ids.lengthOf(id) });
   return Array.isArray(prepared) ? prepared : prepared.args;
 }
 
