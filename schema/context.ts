@@ -7,6 +7,8 @@ import type { Job } from '../src/job.js';
 import type { Quotas } from '../src/limits.js';
 import type { Store } from '../src/store.js';
 import type { Webhook } from '../src/webhook.js';
+import { Content } from './content.js';
+import { boundedReads } from './reads.js';
 
 /** Who asks: an account, and what the key in use may do. */
 export interface Viewer {
@@ -32,6 +34,7 @@ export interface Context {
   store: Store;
   quotas: Quotas;
   loaders: Loaders;
+  content: Content;
   requestId: string;
   /** Of a request for server-sent events that resumes; null elsewhere. */
   lastEventId: string | null;
@@ -39,10 +42,12 @@ export interface Context {
   now(): number;
 }
 
-export function createContext(parts: Omit<Context, 'loaders'>): Context {
+export function createContext(given: Omit<Context, 'loaders' | 'content'>): Context {
   let loaders: Loaders | null = null;
+  const parts = { ...given, store: boundedReads(given.store) };
   return {
     ...parts,
+    content: new Content(),
     // Most events are told without a look at anything else.
     get loaders() {
       loaders ??= loadersOf(parts);

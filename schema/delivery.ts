@@ -112,10 +112,11 @@ builder.node(DeliveryRef, {
       nullable: true,
       description: 'When it is tried next, as far as is known; null: not by itself.',
     }),
-    body: t.exposeString('body', {
+    body: t.string({
       authScopes: { scope: 'READ' },
       nullable: true,
       description: 'The bytes last sent, as text; null before the first attempt and above 64 KiB.',
+      resolve: ({ body }, _args, { content }) => body && content.show(body),
     }),
     bodyBytes: t.exposeInt('bodyBytes', {
       nullable: true,

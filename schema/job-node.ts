@@ -34,11 +34,11 @@ JobNodeRef.implement({
         type: TaskRef,
         description: 'Its tasks, in the order of the batch.',
         args: { filter: t.arg({ type: TaskFilterInput, description: 'Only tasks that match.' }) },
-        resolve: ({ jobId, name }, { filter, ...args }, { store, viewer }) => {
+        resolve: ({ jobId, name, index }, { filter, ...args }, { store, viewer }) => {
           const { nodeNames, ...rest } = given(filter);
           if (nodeNames && !nodeNames.includes(name)) return emptyConnection<Task>(args);
           return connection(args, (page) =>
-            store.tasks(viewer.account.id, jobId, { ...rest, nodeNames: [name] }, page),
+            store.tasks(viewer.account.id, jobId, { ...rest, node: index }, page),
           );
         },
       },

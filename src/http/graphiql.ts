@@ -51,11 +51,19 @@ query Jobs {
 /** What the tabs open with. */
 export const graphiqlDocuments = [SUBMIT, FOLLOW, LOOK];
 
-let page: string | null = null;
+let page: Buffer | null = null;
 
-/** The GraphiQL page: all of it is in the answer, so it works without a network. Made once, when first asked for. */
-export function graphiqlPage(): string {
-  page ??= renderGraphiQL({
+/**
+ * The GraphiQL page: all of it is in the answer, so it works without a network. Made once, when first asked for. Its
+ * bytes (9 MB) are the same for all: nobody needs a key for it, and of text each answer would hold a copy until read.
+ */
+export function graphiqlPage(): Buffer {
+  page ??= Buffer.from(render());
+  return page;
+}
+
+function render(): string {
+  return renderGraphiQL({
     title: 'Carillon',
     endpoint: '/graphql',
     // Server-sent events carry the headers of the headers editor, so keys work for subscriptions too.
@@ -65,7 +73,6 @@ export function graphiqlPage(): string {
     shouldPersistHeaders: false,
     inputValueDeprecation: true,
   });
-  return page;
 }
 
 /** A page that has been framed by another could have its buttons pressed from there. */

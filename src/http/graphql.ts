@@ -29,6 +29,8 @@ export interface GraphqlOptions extends DocumentOptions {
 export interface RequestFacts {
   requestId: string;
   viewer: Viewer;
+  /** How long the request is, in characters: of one that stays open all of it is kept. */
+  length?: number;
   /** Of a POST, as text. */
   body?: string;
   /** Of a request for server-sent events that resumes. */

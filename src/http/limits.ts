@@ -2,6 +2,7 @@ import { GraphQLError } from 'graphql';
 import type { ApiErrorCode } from '../../schema/api-error.js';
 import { MAX_PAGE } from '../../schema/connection.js';
 import { MAX_NODE_IDS } from '../../schema/node.js';
+import { MAX_OBJECTS } from '../../schema/reads.js';
 import { MAX_NODES } from '../descriptor.js';
 
 /** One bound of an operation. A refusal reads: "<subject> at most <maximum> <unit>, got <value>: <advice>". */
@@ -86,7 +87,7 @@ export const limits = {
   cost: {
     name: 'cost',
     subject: 'an answer must hold',
-    maximum: 50_000,
+    maximum: MAX_OBJECTS,
     unit: 'objects',
     advice: 'ask for smaller pages (first, last), or in several requests',
     reason: 'At some 10 µs an object this is half a second.',
@@ -123,6 +124,14 @@ export const limits = {
     advice: 'send them in several requests',
     reason:
       'As many as a pipeline may have nodes. Lists of JSON are data: the size of the request bounds them.',
+  },
+  subscription: {
+    name: 'text of a subscription',
+    subject: 'the request of a subscription must have',
+    maximum: 65_536,
+    unit: 'characters, with all that is sent along',
+    advice: 'leave out what it does not need, or follow in several subscriptions',
+    reason: 'It is kept in memory as long as the subscription runs.',
   },
 } satisfies Record<string, Limit>;
 

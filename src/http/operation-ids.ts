@@ -1,5 +1,7 @@
 /** A close reason is 123 bytes at most. */
 const MAX_REASON_CHARS = 30;
+/** It is kept with the operation, and stands in each of its messages. Client libraries make some of 36. */
+const MAX_ID_CHARS = 1_000;
 
 /** What to do with a message of a client. */
 export type Inward = { pass: unknown } | { close: number; reason: string } | null;
@@ -8,6 +10,8 @@ interface Running {
   given: string;
   /** It came when as many ran as may. */
   isOver: boolean;
+  /** Characters of the message it came with. */
+  length: number;
 }
 
 /**
@@ -46,8 +50,11 @@ export class OperationIds {
     if (known !== undefined) {
       return { close: 4409, reason: `Subscriber for ${given.slice(0, MAX_REASON_CHARS)} already exists` };
     }
+    if (given.length > MAX_ID_CHARS) {
+      return { close: 4400, reason: `Invalid message received: id above ${MAX_ID_CHARS} characters` };
+    }
     const id = String(++this.count);
-    this.running.set(id, { given, isOver: this.running.size >= this.most });
+    this.running.set(id, { given, isOver: this.running.size >= this.most, length: text.length });
     this.byGiven.set(given, id);
     return { pass: { ...message, id, ...withQuery('payload' in message ? message.payload : null) } };
   }
@@ -70,6 +77,10 @@ export class OperationIds {
 
   isOver(id: string): boolean {
     return this.running.get(id)?.isOver ?? false;
+  }
+
+  lengthOf(id: string): number {
+    return this.running.get(id)?.length ?? 0;
   }
 
   private end(id: string): void {

@@ -1,6 +1,12 @@
-import { type DocumentNode, GraphQLError, type GraphQLSchema, getOperationAST } from 'graphql';
+import {
+  type DocumentNode,
+  GraphQLError,
+  type GraphQLSchema,
+  getOperationAST,
+  type OperationDefinitionNode,
+} from 'graphql';
 import type { Plugin } from 'graphql-yoga';
-import { type Cost, weigh } from './cost.js';
+import { weigh } from './cost.js';
 import { exceeded, limits } from './limits.js';
 import { checkVariables } from './variables.js';
 
@@ -18,21 +24,27 @@ type Variables = Readonly<Record<string, unknown>> | null | undefined;
  * Why an operation of a valid document may not run with these variables; null: it may. For transports, to be called
  * after validation and before anything runs. One error, whatever is wrong.
  */
-export function operationProblem(
+export function operationProblem(...asked: Parameters<typeof costOrProblem>): GraphQLError | null {
+  const found = costOrProblem(...asked);
+  return found instanceof GraphQLError ? found : null;
+}
+
+function costOrProblem(
   schema: GraphQLSchema,
   document: DocumentNode,
   operationName: string | null | undefined,
   variables: Variables,
-): GraphQLError | null {
+): ShownCost | GraphQLError {
+  const { maximum } = limits.cost;
   const operation = getOperationAST(document, operationName);
   // Which operation is meant, execution asks too, and has the words for it.
-  if (!operation) return null;
+  if (!operation) return { requested: 0, maximum };
   try {
     checkVariables(schema, operation, variables ?? {});
-    const { requested } = costOf(schema, document, operationName, variables);
-    if (requested <= limits.cost.maximum) return null;
-    const problem = exceeded(limits.cost, `a document that asks for up to ${requested}`);
-    problem.extensions['cost'] = { requested, maximum: limits.cost.maximum };
+    const cost = { requested: requestedBy(schema, document, operation, variables), maximum };
+    if (cost.requested <= maximum) return cost;
+    const problem = exceeded(limits.cost, `a document that asks for up to ${cost.requested}`);
+    problem.extensions['cost'] = cost;
     return problem;
   } catch (error) {
     if (!(error instanceof GraphQLError)) throw error;
@@ -42,38 +54,34 @@ export function operationProblem(
 }
 
 /** By operation: most documents ask for the same whatever their variables are. */
-const constants = new WeakMap<object, Cost>();
+const constants = new WeakMap<object, number>();
 
-/** What an operation of a valid document asks for; throws the GraphQLError of a page that is too large. */
-export function costOf(
+/** Throws the GraphQLError of a page that is too large. */
+function requestedBy(
   schema: GraphQLSchema,
   document: DocumentNode,
-  operationName: string | null | undefined,
+  operation: OperationDefinitionNode,
   variables: Variables,
-): ShownCost {
-  const operation = getOperationAST(document, operationName);
-  let cost = operation ? constants.get(operation) : { requested: 0, constant: true };
-  if (operation && !cost) {
-    cost = weigh(schema, document, operation, variables ?? {});
-    if (cost.constant) constants.set(operation, cost);
-  }
-  return { requested: cost!.requested, maximum: limits.cost.maximum };
+): number {
+  const known = constants.get(operation);
+  if (known !== undefined) return known;
+  const { requested, constant } = weigh(schema, document, operation, variables ?? {});
+  if (constant) constants.set(operation, requested);
+  return requested;
 }
 
 /** Refuses operations that ask for too much, and tells with the answers of the others what they asked for. */
 export function useLimits(): Plugin {
   return {
     onExecute({ args: { schema, document, operationName, variableValues }, setResultAndStopExecution }) {
-      const problem = operationProblem(schema, document, operationName, variableValues);
-      if (problem) {
-        setResultAndStopExecution({ errors: [problem] });
+      const cost = costOrProblem(schema, document, operationName, variableValues);
+      if (cost instanceof GraphQLError) {
+        setResultAndStopExecution({ errors: [cost] });
         return undefined;
       }
       return {
         onExecuteDone({ result, setResult }) {
-          if (!('data' in result)) return;
-          const cost = costOf(schema, document, operationName, variableValues);
-          setResult({ ...result, extensions: { ...result.extensions, cost } });
+          if ('data' in result) setResult({ ...result, extensions: { ...result.extensions, cost } });
         },
       };
     },

@@ -17,6 +17,7 @@ import {
 import { apiError } from '../../schema/api-error.js';
 import { isSource, type Source } from '../engine/source.js';
 import type { Graphql, RequestFacts } from './graphql.js';
+import { exceeded, limits } from './limits.js';
 import { type Masking, UNKNOWN_OPERATION } from './masking.js';
 import { operationProblem } from './operation.js';
 
@@ -61,6 +62,9 @@ export function createOperations(graphql: Graphql, masking: Masking): Operations
         if (!operation) throw apiError('BAD_USER_INPUT', UNKNOWN_OPERATION);
         // Of other operations execution itself asks.
         const subscribes = operation.operation === 'subscription';
+        if (subscribes && (facts.length ?? 0) > limits.subscription.maximum) {
+          throw exceeded(limits.subscription, String(facts.length));
+        }
         const problem = subscribes && operationProblem(schema, document, operationName, variables);
         if (problem) throw problem;
         if (subscribes && !selects(operation.selectionSet, document))

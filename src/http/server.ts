@@ -164,10 +164,12 @@ export function createHttpServer(options: HttpServerOptions): HttpServer {
     if (method === 'POST' && continues(request)) response.writeContinue();
     const body = method === 'POST' ? await readBody(request, maxBodyBytes) : undefined;
     if (typeof body === 'object') return body;
+    // A body may be on its way for minutes, in which its key was revoked, or the first one made.
+    if (body !== undefined && !(await auth.viewerOf(headers.authorization))) return UNAUTHENTICATED;
     if (wantsStream(accept)) {
       const params = paramsOf(request, body);
-      const { requestId } = facts;
-      if (params && (await serveStream(live, { request, response, params, viewer, requestId }))) return null;
+      const asked = { request, response, length: body?.length ?? 0, viewer, requestId: facts.requestId };
+      if (params && (await serveStream(live, { ...asked, params }))) return null;
     }
     const answer = await graphql.fetch(
       // The Host header is the client's to choose, and of no use here.
@@ -234,6 +236,9 @@ export function createHttpServer(options: HttpServerOptions): HttpServer {
     { requireHostHeader: false },
     (request, response) => void serve(request, response),
   );
+  // Node would drop the headers behind the thousandth unsaid: a length, a second Host, what a proxy tells of itself.
+  // Their bytes are bounded already.
+  server.maxHeadersCount = 0;
   server.on('checkContinue', (request, response) => void serve(request, response));
   server.on('checkExpectation', (request, response) => void serve(request, response));
   const upgrades = takeUpgrades(server, answering, {

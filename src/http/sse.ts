@@ -26,6 +26,8 @@ export interface SseRequest {
   request: IncomingMessage;
   response: ServerResponse;
   params: OperationParams;
+  /** Characters of what the parameters were read from. */
+  length: number;
   viewer: Viewer;
   requestId: string;
 }
@@ -39,11 +41,12 @@ const takesJson = (accept = '') => /application\/(graphql-response\+json|graphql
  */
 export async function serveStream(options: SseOptions, asked: SseRequest): Promise<boolean> {
   const { operations, quotas } = options;
-  const { request, response, params, viewer, requestId } = asked;
+  const { request, response, params, length, viewer, requestId } = asked;
   const lastEventId = request.headers['last-event-id'];
   const prepared = await operations.prepare(params, {
     requestId,
     viewer,
+    length,
     ...(typeof lastEventId === 'string' && lastEventId !== '' && { lastEventId }),
   });
   const subscribes = !Array.isArray(prepared) && prepared.kind === 'subscription';

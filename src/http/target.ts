@@ -45,7 +45,9 @@ export function targetOf({ url = '/' }: IncomingMessage): string {
 
 /** Without the query: documents, variables and whatever else a client puts there stay out of the log. */
 export function pathOf(request: IncomingMessage): string {
-  return targetOf(request).split('?', 1)[0]!;
+  const target = targetOf(request);
+  // What is refused for its target may have a password in it.
+  return /^[/*]/.test(target) ? target.split('?', 1)[0]! : 'none';
 }
 
 function absolute(url: string): URL | null {

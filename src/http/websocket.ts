@@ -23,6 +23,8 @@ import type { HttpQuotas } from './quota.js';
 const MAX_OPERATIONS = 100;
 /** A socket with more than this on its way to the client is not read from. */
 const MAX_UNSENT_BYTES = 1024 * 1024;
+/** What a socket may say before it is let in, frames and all: as much as the headers of a request. */
+const MAX_UNKNOWN_BYTES = 16 * 1024;
 
 export interface WebsocketOptions {
   operations: Operations;
@@ -48,6 +50,8 @@ interface Extra {
   outlet: Outlet;
   connection: LiveConnection;
   ids: OperationIds;
+  /** It has been let in: from now on it may say more. */
+  known(): void;
 }
 
 export interface Websockets {
@@ -74,6 +78,10 @@ export function createWebsockets(options: WebsocketOptions): Websockets {
       ping: () => socket.ping(),
     });
     const ids = new OperationIds(MAX_OPERATIONS);
+    const known = untilKnown(request.socket, () => {
+      socket.close(1009, 'Too much before connection_ack');
+      setImmediate(() => socket.terminate());
+    });
     const closed = protocol.opened(
       {
         protocol: socket.protocol,
@@ -106,7 +114,7 @@ export function createWebsockets(options: WebsocketOptions): Websockets {
             });
           }),
       },
-      { socket, request, requestId, outlet, connection, ids },
+      { socket, request, requestId, outlet, connection, ids, known },
     );
     socket.on('pong', () => connection.answered());
     // A message above the limit or a bad frame: ws closes the socket with the right code by itself.
@@ -136,7 +144,9 @@ function protocolOptions(options: WebsocketOptions): ServerOptions<Record<string
       const viewer = await auth.viewerOf(credentials);
       if (viewer) {
         extra.connection.admit(credentials, viewer);
-        return hold(extra.socket, quotas.openSocket(viewer));
+        const held = hold(extra.socket, quotas.openSocket(viewer));
+        if (held) extra.known();
+        return held;
       }
       // False alone would close with 4403, which says that the key is good but may not.
       extra.socket.close(4401, 'Unauthorized');
@@ -150,7 +160,7 @@ function protocolOptions(options: WebsocketOptions): ServerOptions<Record<string
         return [apiError('UNAUTHENTICATED', 'the API key of this socket is not valid any more')];
       }
       const refused = refusal(options, viewer, extra.ids.isOver(id));
-      return refused ? [refused] : prepare(options, extra, viewer, payload);
+      return refused ? [refused] : prepare(options, extra, viewer, id, payload);
     },
     execute: (args) => operations.execute(args),
     subscribe: async (args) => {
@@ -183,6 +193,19 @@ function protocolOptions(options: WebsocketOptions): ServerOptions<Record<string
   };
 }
 
+/** Counts what comes in until the function is called that it answers; nobody else bounds what strangers have kept here. */
+function untilKnown(socket: Duplex, tooMuch: () => void): () => void {
+  let bytes = 0;
+  const count = (chunk: Buffer) => {
+    bytes += chunk.length;
+    if (bytes <= MAX_UNKNOWN_BYTES) return;
+    socket.off('data', count);
+    tooMuch();
+  };
+  socket.on('data', count);
+  return () => void socket.off('data', count);
+}
+
 /** Keeps the count of a socket for as long as it is open; false where it is one too many. */
 function hold(socket: WebSocket, opened: ReturnType<HttpQuotas['openSocket']>): boolean {
   if (typeof opened === 'object') {
@@ -211,11 +234,12 @@ function refusal(
 
 async function prepare(
   { operations }: WebsocketOptions,
-  { requestId }: Extra,
+  { requestId, ids }: Extra,
   viewer: Viewer,
+  id: string,
   payload: SubscribePayload,
 ) {
-  const prepared = await operations.prepare(payload, { requestId, viewer });
+  const prepared = await operations.prepare(payload, { requestId, viewer, length: ids.lengthOf(id) });
   return Array.isArray(prepared) ? prepared : prepared.args;
 }
 

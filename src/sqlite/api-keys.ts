@@ -20,7 +20,7 @@ export function apiKeysOf(db: Handle, commits: GroupCommit, ids: Ids): ApiKeys {
     return row ? apiKeyOf(row, accountId) : null;
   };
 
-  // Asked for with every request: the SQL is built once.
+  // Every request asks this: built anew each time it would cost ten times what it does.
   const validByHash = db.drizzle
     .select({ key: apiKeys, accountId: accounts.id })
     .from(apiKeys)

@@ -274,7 +274,7 @@ function jobsQuery(filter: JobFilter, page: Page): string {
   if (filter.pipelines) where.push('j.pipeline in (select value from json_each(@pipelines))');
   if (filter.tags)
     where.push(
-      'not exists (select 1 from json_each(@tags) w where w.value not in (select value from json_each(j.tags)))',
+      'exists (select 1 from json_each(j.tags) t where t.value in (select value from json_each(@tags)))',
     );
   if (filter.externalId !== undefined) where.push('j.external_id = @externalId');
   if (filter.createdAfter !== undefined) where.push('j.created_at > @createdAfter');

@@ -160,13 +160,10 @@ export function tasksOf(db: Handle, commits: GroupCommit, ids: Ids): Tasks {
     async tasks(accountId, id, filter, page) {
       const job = jobRow(db, accountId, id);
       if (!job) return [];
-      const nodes = db
-        .prepare('select * from job_nodes where job = ? order by node')
-        .all(job.key) as NodeSqlRow[];
       const rows = db
         .prepare(tasksQuery(filter, page))
-        .all(tasksParameters(job, nodes, filter, page)) as TaskSqlRow[];
-      return rows.map((row) => taskOf(job, nodes[row.node]!, row));
+        .all(tasksParameters(job, filter, page)) as (TaskSqlRow & Named)[];
+      return rows.map((row) => taskOf(job, row, row));
     },
 
     async inputSource(accountId, id) {
@@ -281,7 +278,10 @@ function shownStatus(status: TaskStatus, job: JobStatus): TaskStatus {
   return open && (job === 'FAILED' || job === 'CANCELLED') ? 'CANCELLED' : status;
 }
 
-function taskOf(job: JobSqlRow, node: NodeSqlRow, row: TaskSqlRow): Task {
+/** What a task is told of its node. */
+type Named = Pick<NodeSqlRow, 'name' | 'algorithm'>;
+
+function taskOf(job: JobSqlRow, node: Named, row: TaskSqlRow): Task {
   const { lost: _lost, token: _token, retryAt: _retryAt, ...task } = taskRowOf(row);
   return {
     ...task,
@@ -327,30 +327,35 @@ function sqlTask(task: ReturnType<typeof newTask>): Omit<TaskSqlRow, 'job'> {
   };
 }
 
+// Only the nodes of the page are read: a job may have a thousand, and each of them may be asked for its tasks.
 function tasksQuery(filter: TaskFilter, page: Page): string {
-  const where = ['job = @job'];
+  const where = ['t.job = @job'];
   if (filter.statuses) where.push(`${SHOWN_STATUS} in (select value from json_each(@statuses))`);
-  if (filter.nodeNames) where.push('node in (select value from json_each(@nodes))');
-  if (page.after !== null) where.push('(node, item) > (@afterNode, @afterItem)');
-  if (page.before !== null) where.push('(node, item) < (@beforeNode, @beforeItem)');
-  const order = page.inverted ? 'node desc, item desc' : 'node, item';
-  return `select * from tasks where ${where.join(' and ')} order by ${order} limit @limit`;
+  if (filter.nodeNames)
+    where.push(
+      't.node in (select node from job_nodes where job = @job and name in (select value from json_each(@names)))',
+    );
+  if (filter.node !== undefined) where.push('t.node = @node');
+  if (page.after !== null) where.push('(t.node, t.item) > (@afterNode, @afterItem)');
+  if (page.before !== null) where.push('(t.node, t.item) < (@beforeNode, @beforeItem)');
+  const order = page.inverted ? 't.node desc, t.item desc' : 't.node, t.item';
+  return `select t.*, n.name, n.algorithm from tasks t cross join job_nodes n on n.job = t.job and n.node = t.node
+    where ${where.join(' and ')} order by ${order} limit @limit`;
 }
 
 // The same rule as shownStatus.
 const SHOWN_STATUS =
-  "case when @stopped and status in ('READY', 'WAITING', 'ACTIVE') then 'CANCELLED' else status end";
+  "case when @stopped and t.status in ('READY', 'WAITING', 'ACTIVE') then 'CANCELLED' else t.status end";
 
-function tasksParameters(job: JobSqlRow, nodes: NodeSqlRow[], filter: TaskFilter, page: Page) {
+function tasksParameters(job: JobSqlRow, filter: TaskFilter, page: Page) {
   const after = page.after === null ? null : parseTaskId(page.after);
   const before = page.before === null ? null : parseTaskId(page.before);
   return {
     job: job.key,
     stopped: Number(job.status === 'FAILED' || job.status === 'CANCELLED'),
     statuses: JSON.stringify(filter.statuses ?? []),
-    nodes: JSON.stringify(
-      nodes.filter((node) => filter.nodeNames?.includes(node.name)).map((node) => node.node),
-    ),
+    names: JSON.stringify(filter.nodeNames ?? []),
+    node: filter.node ?? null,
     afterNode: after?.node ?? -1,
     afterItem: after?.item ?? -1,
     beforeNode: before?.node ?? -1,

@@ -200,7 +200,8 @@ export function storeSuite(name: string, open: () => Promise<Opened>): void {
           (await store.jobs(account, filter, { ...NO_PAGE, ...page })).map((job) => job.number);
         expect(await numbers({})).toEqual([5, 4, 3, 2, 1]);
         expect(await numbers({ pipelines: ['odd'] })).toEqual([4, 2]);
-        expect(await numbers({ tags: ['all', 't2'] })).toEqual([3]);
+        expect(await numbers({ tags: ['t2', 't4', 'none'] })).toEqual([5, 3]);
+        expect(await numbers({ tags: ['all', 't2'] })).toEqual([5, 4, 3, 2, 1]);
         expect(await numbers({ externalId: 'x4' })).toEqual([5]);
         expect(await numbers({ statuses: ['COMPLETED'] })).toEqual([]);
         const third = (await store.jobs(account, { externalId: 'x2' }, NO_PAGE))[0]!.id;

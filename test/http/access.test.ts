@@ -3,7 +3,8 @@ import { expect, test } from 'vitest';
 import type { ApiKey } from '../../src/account.js';
 import { type BrowserPolicy, browserRefusal } from '../../src/http/browser.js';
 import { ACCOUNT } from '../support/api.js';
-import { post, send, serve } from '../support/http.js';
+import { later, post, send, serve } from '../support/http.js';
+import { wire } from '../support/wire.js';
 
 const KEY = 'crl_geheim';
 const apiKey: ApiKey = {
@@ -50,6 +51,30 @@ test.each([undefined, 'Bearer wrong', `Basic ${KEY}`, KEY, 'Bearer '])(
     expect(json.errors?.[0]?.extensions).toEqual({ code: 'UNAUTHENTICATED' });
   },
 );
+
+test('a key that ends while a body is on its way lets nothing run', async () => {
+  let valid = true;
+  const asked = later<void>();
+  const { port } = await serve({
+    store: {
+      ...withKeys,
+      apiKeyByHash: async (hash) => {
+        asked.resolve();
+        return valid ? withKeys.apiKeyByHash(hash) : null;
+      },
+    },
+  });
+  const { send, answer } = wire(port);
+  const body = '{"query":"{ viewer { scopes } }"}';
+  send(
+    `POST /graphql HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nAuthorization: Bearer ${KEY}\r\nContent-Length: ${body.length}\r\n\r\n`,
+  );
+  await asked.promise;
+  valid = false;
+  send(body);
+  const { status, text } = await answer();
+  expect([status, JSON.parse(text).data]).toEqual([401, undefined]);
+});
 
 test('with keys, GraphiQL itself needs none', async () => {
   const { url } = await serve({ store: withKeys });

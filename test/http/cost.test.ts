@@ -26,6 +26,10 @@ test.each([
     '{ ...F } fragment F on Query { jobs(first: 10) { nodes { ...G } } } fragment G on Job { tasks(first: 5) { nodes { id } } }',
     120,
   ],
+  // A small page is looked up all the same, an alias reads once more, and JSON is read for itself.
+  ['{ jobs(first: 10) { nodes { tasks(first: 0) { nodes { id } } } } }', 10 * (1 + 1 + 5 * 2)],
+  ['{ jobs(first: 10) { nodes { id a: id b: id } } }', 10 * (1 + 1 + 2)],
+  ['{ jobs(first: 10) { nodes { descriptor } } }', 10 * (1 + 1 + 1)],
   ['{ nodes(ids: ["a", "b"]) { ... on Job { tasks(first: 5) { nodes { id } } } } }', 2 * (1 + 5 * 2)],
 ])('%s asks for %i objects', (document, objects) => {
   expect(weighed(document)).toEqual({ requested: objects, constant: true });
@@ -35,8 +39,8 @@ test.each<[string, Record<string, unknown>, number]>([
   ['query ($n: Int) { jobs(first: $n) { nodes { id } } }', { n: 7 }, 14],
   ['query ($n: Int) { jobs(first: $n) { nodes { id } } }', { n: null }, 100],
   ['query ($n: Int) { jobs(first: $n) { nodes { id } } }', {}, 100],
-  ['query ($n: Int = 3) { jobs(first: $n) { nodes { id } } }', {}, 6],
-  ['query ($n: Int = 3) { jobs(last: $n) { nodes { id } } }', { n: 4 }, 8],
+  ['query ($n: Int = 6) { jobs(first: $n) { nodes { id } } }', {}, 12],
+  ['query ($n: Int = 6) { jobs(last: $n) { nodes { id } } }', { n: 8 }, 16],
   // What has the wrong type is refused when it is coerced; until then it is the largest page.
   ['query ($n: Int) { jobs(first: $n) { nodes { id } } }', { n: 'x' }, 200],
   ['query ($ids: [ID!]!) { nodes(ids: $ids) { id } }', { ids: ['a', 'b', 'c'] }, 3],
@@ -45,12 +49,33 @@ test.each<[string, Record<string, unknown>, number]>([
   expect(weighed(document, variables)).toEqual({ requested: objects, constant: false });
 });
 
+test('arguments weigh an object for each 100 characters, wherever they are looked at', () => {
+  const ids = JSON.stringify(Array.from({ length: 100 }, (_, index) => `batch:${index}`));
+  expect(weighed(`{ nodes(ids: ${ids}) { id } }`).requested).toBe(100 + Math.floor(ids.length / 100));
+  const filtered =
+    'query ($f: TaskFilter) { jobs(first: 10) { nodes { tasks(filter: $f, first: 1) { nodes { id } } } } }';
+  const f = { nodeNames: ['n'.repeat(1_000)] };
+  expect(weighed(filtered, { f }).requested).toBe(10 * (1 + 1 + 10 + 5 * 2));
+});
+
+test('what a mutation is sent once is free, and weighs where a variable stands again', () => {
+  const submit = (descriptor: string) =>
+    weighed(
+      `mutation ($d: JSON!) { submitDescriptor(input: { descriptor: ${descriptor} }) { userErrors { code } } }`,
+      { d: 'x'.repeat(998) },
+    ).requested;
+  const free = submit('$d');
+  expect(free).toBeLessThan(limits.cost.maximum / 1_000);
+  expect(submit('[$d, "a literal of some length", {a: [1, 2, 3]}]')).toBe(free);
+  expect(submit('[$d, $d, [{ a: $d }]]')).toBe(free + 20);
+});
+
 test('only the operation that runs is weighed', () => {
   const document = parse(
-    'query A { jobs(first: 1) { nodes { id } } } query B { jobs(first: 2) { nodes { id } } }',
+    'query A { jobs(first: 10) { nodes { id } } } query B { jobs(first: 20) { nodes { id } } }',
   );
-  expect(weigh(schema, document, getOperationAST(document, 'A')!, {}).requested).toBe(2);
-  expect(weigh(schema, document, getOperationAST(document, 'B')!, {}).requested).toBe(4);
+  expect(weigh(schema, document, getOperationAST(document, 'A')!, {}).requested).toBe(20);
+  expect(weigh(schema, document, getOperationAST(document, 'B')!, {}).requested).toBe(40);
 });
 
 test('introspection weighs what the schema holds: once is well within the bound, a hundred times is not', () => {

@@ -139,6 +139,47 @@ test.each([
   expect(await socket.closed).toMatchObject({ code: 4409 });
 });
 
+test('an id of more than 1,000 characters is not kept: 4400', async () => {
+  const socket = await RawSocket.ready(world.url);
+  expect(await socket.run('x'.repeat(1_000), '{ __typename }')).toHaveLength(2);
+  socket.send(subscribe('x'.repeat(1_001), '{ __typename }'));
+  expect(await socket.closed).toEqual({
+    code: 4400,
+    reason: 'Invalid message received: id above 1000 characters',
+  });
+});
+
+test.each([
+  ['in its document', { query: `${EVENTS} #${'x'.repeat(66_000)}`, variables: { after: null } }],
+  ['in its variables', { query: EVENTS, variables: { after: 'x'.repeat(66_000) } }],
+  ['beside them', { query: EVENTS, variables: { after: null }, extensions: { x: 'x'.repeat(66_000) } }],
+])(
+  'a subscription that brings much %s is refused, since it would be kept; a query may',
+  async (_name, payload) => {
+    const socket = await RawSocket.ready(world.url);
+    socket.send({ id: 'a', type: 'subscribe', payload });
+    expect(await socket.next('a')).toMatchObject({
+      type: 'error',
+      payload: [
+        {
+          message: expect.stringMatching(
+            /^the request of a subscription must have at most 65536 characters, with all that is sent along, got 66\d{3}: /,
+          ),
+          extensions: { code: 'LIMIT_REACHED' },
+        },
+      ],
+    });
+    socket.send({ id: 'b', type: 'subscribe', payload: { ...payload, query: '{ __typename }' } });
+    expect(await socket.next('b')).toMatchObject({ type: 'next' });
+    const stream = await fetch(world.url, {
+      method: 'POST',
+      headers: { 'content-type': 'application/json', accept: 'text/event-stream' },
+      body: JSON.stringify(payload),
+    });
+    expect(await stream.text()).toContain('"LIMIT_REACHED"');
+  },
+);
+
 test('a ping nested deeper than can be told back is the client’s fault: 4400', async () => {
   const { url, log } = await serve();
   const socket = await RawSocket.ready(`${url}/graphql`);

@@ -3,6 +3,7 @@ import { expect, test } from 'vitest';
 import { problem } from '../../src/errors.js';
 import { ACCOUNT, job } from '../support/api.js';
 import { later, post, send, serve, source } from '../support/http.js';
+import { wire } from '../support/wire.js';
 
 const json = { 'content-type': 'application/json' };
 
@@ -214,6 +215,17 @@ test('each request is one line in the log, without its key and its query', async
       },
     },
   ]);
+  expect(JSON.stringify(log.lines)).not.toContain('geheim');
+});
+
+test('a target that is refused for the password in it is not logged', async () => {
+  const { port, log } = await serve();
+  const { send: write, answer } = wire(port);
+  write('GET http://me:geheim@localhost/graphql HTTP/1.1\r\nHost: localhost\r\n\r\n');
+  expect((await answer()).status).toBe(400);
+  expect(log.lines).toContainEqual(
+    expect.objectContaining({ facts: expect.objectContaining({ path: 'none', status: 400 }) }),
+  );
   expect(JSON.stringify(log.lines)).not.toContain('geheim');
 });
 

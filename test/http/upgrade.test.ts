@@ -49,6 +49,17 @@ test('a body that comes after its headers belongs to the request whose upgrade w
   expect(log.lines.filter(({ message }) => message === 'upgrade')).toEqual([]);
 });
 
+test('no number of headers hides the length behind them: the body is never taken for a request', async () => {
+  const { port, log } = await serve();
+  const { send, answer } = wire(port);
+  const within = GET('/healthz');
+  send(POST(`${H2C}${'a:b\r\n'.repeat(2_000)}Content-Length: ${within.length}\r\n`, within));
+  expect((await answer()).status).toBe(400);
+  send(POST(SIZED, BODY));
+  expect((await answer()).text).toContain('"Query"');
+  expect(log.lines.filter(({ facts }) => facts['path'] === '/healthz')).toEqual([]);
+});
+
 test('a connection on which every request offers h2c stays open, and gathers nothing', async () => {
   const warnings: string[] = [];
   const hear = ({ message }: Error) => warnings.push(message);

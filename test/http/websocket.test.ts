@@ -1,3 +1,4 @@
+import { once } from 'node:events';
 import { type Client, createClient } from 'graphql-ws';
 import { expect, onTestFinished, test } from 'vitest';
 import { WebSocket } from 'ws';
@@ -5,6 +6,7 @@ import { CursorError } from '../../src/feed.js';
 import { event, job } from '../support/api.js';
 import { VirtualClock } from '../support/clock.js';
 import { serve, source } from '../support/http.js';
+import { wire } from '../support/wire.js';
 
 const JOB = 'subscription { job(id: "x") { number } }';
 
@@ -237,6 +239,25 @@ test('a message above the limit closes the socket with 1009', async () => {
   const code = new Promise((resolve) => socket.on('close', resolve));
   socket.on('open', () => socket.send(JSON.stringify({ type: 'ping', payload: { pad: 'x'.repeat(2_000) } })));
   expect(await code).toBe(1009);
+});
+
+test('a socket that has not said who it is may say little, and what it begins is not kept', async () => {
+  const { port } = await serve({ store: withKeys });
+  const { send, socket, closed } = wire(port);
+  send(
+    'GET /graphql HTTP/1.1\r\nHost: localhost\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\n' +
+      'Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Protocol: graphql-transport-ws\r\n\r\n',
+  );
+  await once(socket, 'data');
+  let told = '';
+  socket.on('data', (chunk) => {
+    told += String(chunk);
+  });
+  // A text of 2 MiB is announced, and most of it never comes.
+  send(`\x81\xff\0\0\0\0\0\x20\0\0\0\0\0\0${'x'.repeat(20_000)}`);
+  await closed();
+  // At once, and not because it has said nothing for too long; the word may get lost.
+  expect(told).not.toContain('timeout');
 });
 
 test('while draining a new operation is refused and the running one goes on', async () => {

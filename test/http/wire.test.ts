@@ -83,6 +83,17 @@ test.each([
   });
 });
 
+test.each([
+  ['a second Host', 'Host: evil.example', 400],
+  ['what a proxy tells of itself', 'X-Forwarded-For: 192.0.2.1', 403],
+  ['the Origin of another page', 'Origin: https://evil.example', 403],
+])('%s is seen behind thousands of headers', async (_name, header, status) => {
+  const { port } = await serve();
+  const many = 'a:b\r\n'.repeat(3_000);
+  const text = `GET /healthz HTTP/1.1\r\n${HOST}${many}${header}\r\n\r\n`;
+  expect((await exchange(port, text)).status).toBe(status);
+});
+
 test('a target in absolute form outweighs the Host', async () => {
   const { port } = await serve();
   for (const target of [

@@ -1,8 +1,10 @@
 import { expect, test } from 'vitest';
 import { eventId } from '../../src/event.js';
 import { decodeCursor, encodeCursor } from '../../src/feed.js';
+import type { JobNode } from '../../src/job.js';
 import type { ResultItem } from '../../src/result.js';
 import type { EventPage } from '../../src/store.js';
+import type { Task } from '../../src/task.js';
 import { ACCOUNT, api, event, job } from '../support/api.js';
 
 test('an unknown job is null', async () => {
@@ -35,6 +37,90 @@ test('node and nodes find each kind by its plain id, and answer null for what is
     ids: Array.from({ length: 101 }, () => 'x'),
   });
   expect(tooMany.errors?.[0]?.message).toBe('ids must hold at most 100 ids, got 101: ask in several queries');
+});
+
+test('an answer holds 8 Mi characters of stored texts, and what there is no room for is not read', async () => {
+  let reads = 0;
+  const { ask } = api({
+    store: {
+      jobs: async () => Array.from({ length: 20 }, (_, index) => job(index + 1)),
+      descriptor: async () => {
+        reads++;
+        return JSON.stringify('x'.repeat(3 * 1024 * 1024));
+      },
+    },
+  });
+  const { data, errors } = await ask('{ jobs(first: 20) { nodes { descriptor } } }');
+  expect(data).toBeNull();
+  expect(errors?.[0]).toMatchObject({
+    message: expect.stringMatching(/^an answer must hold at most 8388608 characters of descriptors, inputs/),
+    extensions: { code: 'LIMIT_REACHED' },
+  });
+  expect(reads).toBe(3);
+  expect((await ask('{ jobs(first: 20) { nodes { id } } }')).errors).toBeUndefined();
+});
+
+test('a single text is shown however long it is, and a second is not', async () => {
+  const long = 'x'.repeat(9 * 1024 * 1024);
+  const { ask } = api({ store: { job: async () => job(1), descriptor: async () => JSON.stringify(long) } });
+  expect((await ask('{ job(id: "x") { descriptor } }')).data).toEqual({ job: { descriptor: long } });
+  const { data } = await ask('{ one: job(id: "x") { descriptor } other: job(id: "x") { descriptor } }');
+  expect(data).toEqual({ one: { descriptor: long }, other: null });
+});
+
+test('lists that turn out long end the answer before all of it is read', async () => {
+  let reads = 0;
+  const node = (index: number): JobNode => ({
+    jobId: job(1).id,
+    index,
+    name: `n${index}`,
+    algorithmName: 'echo',
+    status: 'ACTIVE',
+    dependsOn: [],
+    progress: job(1).progress,
+  });
+  const { ask } = api({
+    store: {
+      jobs: async () => Array.from({ length: 20 }, (_, index) => job(index + 1)),
+      nodes: async () => Array.from({ length: 1_000 }, (_, index) => node(index)),
+      tasks: async () => {
+        reads++;
+        return [];
+      },
+    },
+  });
+  const { data, errors } = await ask(
+    '{ jobs(first: 20) { nodes { nodes { name tasks(first: 1) { nodes { id } } } } } }',
+  );
+  expect(data).toBeNull();
+  expect(errors?.[0]).toMatchObject({
+    message: expect.stringMatching(/^an answer must take at most 50000 objects to read, got more/),
+    extensions: { code: 'LIMIT_REACHED' },
+  });
+  expect(reads).toBeGreaterThan(9_000);
+  expect(reads).toBeLessThan(11_000);
+  const few = await ask('{ jobs(first: 20) { nodes { nodes { name } } } }');
+  expect(few.errors).toBeUndefined();
+});
+
+test('an input that refers to one result many times is measured as it would be shown', async () => {
+  const inputSource = async (_account: string, id: string) => ({
+    template: JSON.stringify(Array(id === 'tsk_many' ? 30 : 2).fill('@a')),
+    flowInput: null,
+    results: {
+      a: { batch: false, json: JSON.stringify({ text: 'x'.repeat(100_000), list: [1, null, true] }) },
+    },
+    item: null,
+  });
+  const { ask } = api({ store: { inputSource, task: async (_account, id) => ({ id }) as Task } });
+  const ofTask = (id: string) => ask(`{ node(id: "${id}") { ... on Task { input } } }`);
+  expect((await ofTask('tsk_two')).data).toEqual({
+    node: { input: Array(2).fill({ text: expect.any(String), list: [1, null, true] }) },
+  });
+  expect((await ofTask('tsk_many')).errors?.[0]).toMatchObject({
+    message: 'input is shown up to 1048576 bytes of JSON, got more',
+    extensions: { code: 'LIMIT_REACHED' },
+  });
 });
 
 test('progress reads as a sentence, and the cursor of a job is the place of its newest event', async () => {

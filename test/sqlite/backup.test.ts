@@ -285,7 +285,8 @@ describe('a restore', () => {
   it('that was interrupted can be taken back, with what only the write-ahead log had', async () => {
     marked('old')();
     const close = marked('new');
-    for (const tail of ['', '-wal']) copyFileSync(join(folder, `carillon.db${tail}`), `${root}/crashed${tail}`);
+    for (const tail of ['', '-wal'])
+      copyFileSync(join(folder, `carillon.db${tail}`), `${root}/crashed${tail}`);
     close();
     renameSync(`${root}/crashed`, join(folder, ASIDE));
     renameSync(`${root}/crashed-wal`, join(folder, 'carillon.db-wal'));

@@ -144,6 +144,35 @@ export const hostile: readonly Hostile[] = [
     says: 'at most 128 levels deep',
   },
   {
+    name: 'a variable of 100 kB, a thousand times in one literal',
+    query: `mutation ($v: JSON!) { submitDescriptor(input: { descriptor: { name: "x", nodes: [${many(1_000, () => '$v')}] } }) { userErrors { message } } }`,
+    variables: `{"v":${JSON.stringify('x'.repeat(100_000))}}`,
+    says: 'at most 50000 objects',
+  },
+  {
+    name: 'an input of 1 MB, submitted twenty times',
+    query: `mutation ($d: JSON!) { ${many(20, (index) => `a${index}: submitDescriptor(input: { descriptor: $d }) { userErrors { message } }`)} }`,
+    variables: `{"d":${list(500_000, '1')}}`,
+    says: 'at most 50000 objects',
+  },
+  {
+    name: 'a long filter for each of a hundred jobs',
+    query:
+      'query ($f: TaskFilter) { jobs(first: 100) { nodes { tasks(filter: $f, first: 1) { nodes { id } } } } }',
+    variables: `{"f":{"nodeNames":${list(1_000, `"${'n'.repeat(200)}"`)}}}`,
+    says: 'at most 50000 objects',
+  },
+  {
+    name: 'pages of nothing, sixty for each of two thousand jobs',
+    query: `{ ${many(20, (index) => `r${index}: jobs(first: 100) { nodes { ...F } }`)} } fragment F on Job { ${many(60, (index) => `a${index}: tasks(first: 0) { nodes { id } }`)} }`,
+    says: 'at most 50000 objects',
+  },
+  {
+    name: 'one scalar sixty times, for two thousand jobs',
+    query: `{ ${many(20, (index) => `r${index}: jobs(first: 100) { nodes { ...F } }`)} } fragment F on Job { ${many(60, (index) => `a${index}: descriptor`)} }`,
+    says: 'at most 50000 objects',
+  },
+  {
     name: 'the types of introspection, a hundred times',
     query: `{ __schema { ${many(100, (index) => `a${index}: types { fields { args { type { name } } } }`)} } }`,
     says: 'at most 50000 objects',
