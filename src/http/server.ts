@@ -20,11 +20,11 @@ import { Hub } from './hub.js';
 import { LiveConnections } from './live-connections.js';
 import { createMasking } from './masking.js';
 import { createMetrics, type Metrics } from './metrics.js';
-import { createOperations, type OperationParams } from './operations.js';
+import { createOperations } from './operations.js';
 import { Backlog } from './outlet.js';
-import { bodyParams, queryParams } from './params.js';
 import { createQuotas } from './quota.js';
 import { type Refusal, safeHeaders, sendRefusal } from './refusal.js';
+import { type Facts, headerLines, logWhenDone, paramsOf, requestIdOf } from './request.js';
 import { respond } from './respond.js';
 import { createRoutes, GRAPHQL_PATH, routeListener } from './routes.js';
 import { serveStream } from './sse.js';
@@ -286,52 +286,6 @@ export function createHttpServer(options: HttpServerOptions): HttpServer {
         server.closeIdleConnections();
       }),
   };
-}
-
-/** What a request for a stream asks for; null where it is no JSON: then the usual answer says so. */
-function paramsOf(request: IncomingMessage, body: string | undefined): OperationParams | null {
-  try {
-    if (body !== undefined) return bodyParams(body);
-    return queryParams(new URL(targetOf(request), 'http://localhost').searchParams);
-  } catch {
-    return null;
-  }
-}
-
-/** What is told of a request in the log. */
-interface Facts {
-  requestId: string;
-  account: string | undefined;
-}
-
-/** The client's own id where it is harmless, so that its logs and ours can be joined. */
-function requestIdOf({ headers }: IncomingMessage): string {
-  const given = headers['x-request-id'];
-  return typeof given === 'string' && /^[\w.-]{1,100}$/.test(given) ? given : randomUUID();
-}
-
-function headerLines({ headers }: IncomingMessage): Record<string, string> {
-  return Object.fromEntries(
-    Object.entries(headers).map(([name, value]) => [
-      name,
-      Array.isArray(value) ? value.join(', ') : (value ?? ''),
-    ]),
-  );
-}
-
-function logWhenDone(
-  log: Log,
-  clock: Clock,
-  request: IncomingMessage,
-  response: ServerResponse,
-  facts: Facts,
-): void {
-  const startedAt = clock.now();
-  response.once('close', () => {
-    const { method } = request;
-    const ms = clock.now() - startedAt;
-    log.info({ method, path: pathOf(request), status: response.statusCode, ms, ...facts }, 'request');
-  });
 }
 
 function listenError(error: NodeJS.ErrnoException, port: number, host: string): Error {
