@@ -32,7 +32,10 @@ function interrupted(db: Handle, nth: number, meanwhile: () => void): Handle {
 
 test('a page of a job misses nothing that another process writes while it is read', async () => {
   for (let nth = 1; nth <= 6; nth++) {
-    const id = await fixture.submit({ name: 'p', nodes: [{ nodeName: 'a', algorithmName: 'echo', input: [] }] });
+    const id = await fixture.submit({
+      name: 'p',
+      nodes: [{ nodeName: 'a', algorithmName: 'echo', input: [] }],
+    });
     const db = openDatabase(dirname(fixture.raw.name), { migrate: false });
     const writer = new Database(fixture.raw.name);
     const complete = writer.transaction(() => {
