@@ -11,7 +11,11 @@ const PAGE = 256;
 /** Feeds that are polled in one turn of the event loop: a read each, 50 µs of it. */
 const POLLED_TOGETHER = 50;
 
-type Listener = (event: LoggedEvent) => void;
+interface Listener {
+  tell(event: LoggedEvent): void;
+  /** Events up to this position were removed before they could be told: who has not seen them must ask the log. */
+  missed(upTo: number): void;
+}
 
 /** The newest events of one account, complete and in order, whatever the bus lost, doubled or brought late. */
 export class AccountFeed {
@@ -77,6 +81,7 @@ export class AccountFeed {
         this.again = false;
         for (;;) {
           const page = await this.store.events(this.accountId, {}, this.position, PAGE);
+          if (page.tail > this.position) this.miss(page.tail);
           this.append(page.events);
           this.position = Math.max(this.position, page.through);
           if (page.through >= page.head) break;
@@ -97,8 +102,17 @@ export class AccountFeed {
       this.position = event.position;
       this.ring.push(event);
       if (this.ring.length > RING_EVENTS) this.floor = this.ring.shift()!.position;
-      for (const listener of this.ofAll) listener(event);
-      for (const listener of this.ofJob.get(event.job?.id ?? '') ?? []) listener(event);
+      for (const listener of this.ofAll) listener.tell(event);
+      for (const listener of this.ofJob.get(event.job?.id ?? '') ?? []) listener.tell(event);
+    }
+  }
+
+  private miss(upTo: number): void {
+    this.position = upTo;
+    this.ring.length = 0;
+    this.floor = upTo;
+    for (const set of [this.ofAll, ...this.ofJob.values()]) {
+      for (const listener of set) listener.missed(upTo);
     }
   }
 
@@ -110,7 +124,7 @@ export class AccountFeed {
     return this.ring.slice(at);
   }
 
-  /** Calls `listener` with each event from now on, of one job or of all; the function it returns ends that. */
+  /** Tells `listener` each event from now on, of one job or of all; the function it returns ends that. */
   listen(jobId: string | null, listener: Listener): () => void {
     const key = jobId ?? '';
     const set = jobId === null ? this.ofAll : (this.ofJob.get(key) ?? new Set());

@@ -40,11 +40,14 @@ function jobEvents(
     cursorOf: (position) => encodeCursor(accountId, position),
     open(tell) {
       const { feed, release } = feeds.use(accountId);
-      const unlisten = feed.listen(jobId, (event) => {
-        const last = isTerminal(event.type);
-        if (wanted(event)) tell({ position: event.position, item: itemOf(event), last });
-        // The end is told also where its event is not asked for.
-        else if (last) tell({ position: event.position, item: null, last });
+      const unlisten = feed.listen(jobId, {
+        tell(event) {
+          const last = isTerminal(event.type);
+          if (wanted(event)) tell({ position: event.position, item: itemOf(event), last });
+          // The end is told also where its event is not asked for.
+          else if (last) tell({ position: event.position, item: null, last });
+        },
+        missed: (position) => tell({ position, item: null, last: false }),
       });
       return {
         ready: feed.ready(),
@@ -88,8 +91,11 @@ function events(
     cursorOf: (position) => encodeCursor(accountId, position),
     open(tell) {
       const { feed, release } = feeds.use(accountId);
-      const unlisten = feed.listen(null, (event) => {
-        if (matches(event, filter)) tell({ position: event.position, item: itemOf(event), last: false });
+      const unlisten = feed.listen(null, {
+        tell(event) {
+          if (matches(event, filter)) tell({ position: event.position, item: itemOf(event), last: false });
+        },
+        missed: (position) => tell({ position, item: null, last: false }),
       });
       return {
         ready: feed.ready(),
@@ -131,7 +137,8 @@ function jobView(
     cursorOf: null,
     open(tell) {
       const { feed, release } = feeds.use(accountId);
-      const unlisten = feed.listen(jobId, ({ position }) => tell({ position, item: null, last: false }));
+      const changed = (position: number) => tell({ position, item: null, last: false });
+      const unlisten = feed.listen(jobId, { tell: ({ position }) => changed(position), missed: changed });
       return {
         ready: feed.ready(),
         position: () => feed.position,

@@ -55,7 +55,7 @@ test('a message that comes while a catching up ends is not forgotten until the n
       return page;
     });
     const { feed } = feeds.use(ACCOUNT.id);
-    feed.listen(null, (event) => told.push(event));
+    feed.listen(null, { tell: (event) => void told.push(event), missed() {} });
     await feed.ready();
     log.append(1, 'JOB_PENDING');
     log.publish(bus, [log.append(1, 'JOB_ACTIVE')]);
@@ -71,7 +71,7 @@ test('a feed that cannot be read tells no gap, and goes on where it was once it 
     broken ? Promise.reject(new Error('the disk is gone')) : made.events(...asked),
   );
   const { feed } = feeds.use(ACCOUNT.id);
-  feed.listen(null, ({ position }) => told.push(position));
+  feed.listen(null, { tell: ({ position }) => void told.push(position), missed() {} });
   await feed.ready();
   broken = true;
   log.append(1, 'JOB_PENDING');
@@ -130,7 +130,7 @@ test('a feed tells every event once and in order, and keeps the newest of them, 
         const append = (count: number) => Array.from({ length: count }, () => log.append(1, 'JOB_PROGRESS'));
         append(before);
         const { feed, release } = feeds.use(ACCOUNT.id);
-        feed.listen(null, ({ position }) => told.push(position));
+        feed.listen(null, { tell: ({ position }) => void told.push(position), missed() {} });
         void feed.ready().then((position) => {
           from = position;
         });
@@ -183,7 +183,7 @@ test('what was committed while a feed opened is told without waiting for the pol
     return page;
   });
   const { feed } = feeds.use(ACCOUNT.id);
-  feed.listen(null, ({ position }) => told.push(position));
+  feed.listen(null, { tell: ({ position }) => void told.push(position), missed() {} });
   log.publish(bus, [log.append(1, 'JOB_PENDING')]);
   await rest(20);
   expect(told).toEqual([1]);
@@ -193,7 +193,7 @@ test('one lost message is made up for by the next', async () => {
   const told: number[] = [];
   const { feeds, log, bus } = feedsOf((made, ...asked) => made.events(...asked));
   const { feed } = feeds.use(ACCOUNT.id);
-  feed.listen(null, ({ position }) => told.push(position));
+  feed.listen(null, { tell: ({ position }) => void told.push(position), missed() {} });
   await feed.ready();
   for (let lost = 0; lost < 600; lost++) log.append(1, 'JOB_PROGRESS');
   log.publish(bus, [log.append(1, 'JOB_PROGRESS')]);
@@ -203,4 +203,22 @@ test('one lost message is made up for by the next', async () => {
   log.publish(bus, [log.append(1, 'JOB_PROGRESS')]);
   await rest(20);
   expect(told.slice(-2)).toEqual([602, 603]);
+});
+
+test('a feed whose log was cut off before it was read says so, and holds nothing that looks complete', async () => {
+  const told: unknown[] = [];
+  const { feeds, log, clock } = feedsOf((made, ...asked) => made.events(...asked));
+  const { feed } = feeds.use(ACCOUNT.id);
+  for (const job of [null, 'another job'])
+    feed.listen(job, {
+      tell: ({ position }) => void told.push(position),
+      missed: (upTo) => void told.push({ upTo }),
+    });
+  await feed.ready();
+  for (let count = 0; count < 5; count++) log.append(1, 'JOB_PROGRESS');
+  log.tail = 3;
+  await clock.advance(1_000);
+  expect(told).toEqual([{ upTo: 3 }, { upTo: 3 }, 4, 5]);
+  expect(feed.recent(2)).toBeNull();
+  expect(feed.recent(3)?.map(({ position }) => position)).toEqual([4, 5]);
 });

@@ -516,6 +516,20 @@ describe('the hub', () => {
     expect([good.ended, good.texts.length]).toEqual([null, 1]);
   });
 
+  it('says so where events are removed before they could be told', async () => {
+    const { log, reader, follow, clock } = logged(1);
+    const ofAll = follow(reader.events(ACCOUNT.id, {}, null));
+    const ofJob = follow(reader.jobEvents(ACCOUNT.id, job(1).id, place(1), null), JOB_EVENTS);
+    await rest();
+    log.append(2, 'JOB_COMPLETED');
+    log.append(1, 'JOB_PROGRESS');
+    log.tail = 2;
+    await clock.advance(1_000);
+    expect([ofAll.texts, ofAll.ended]).toEqual([[], { code: 'CURSOR_EXPIRED' }]);
+    // Of a job that is still there nothing is missing.
+    expect([ofJob.cursors, ofJob.ended]).toEqual([[place(3)], null]);
+  });
+
   it('reads anew what could not be read, though somebody still catches up', async () => {
     const log = new FakeLog();
     for (let at = 0; at < 300; at++) log.append(1, 'JOB_PROGRESS');
