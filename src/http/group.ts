@@ -52,6 +52,8 @@ export interface Follower {
   leave(): void;
 }
 
+type Batch<T> = readonly (Told<T> & { at: number })[];
+
 interface Place extends Follower {
   readonly sink: Sink;
   /** Everything up to here has been sent. Null until the stream is open, for one that begins at its present. */
@@ -149,22 +151,37 @@ export class Group<T> {
     if (this.running) return;
     this.running = true;
     // What is told in this turn of the event loop goes out together.
-    setImmediate(() => void this.run());
+    this.parts.turns.soon(() => this.run());
   }
 
-  private async run(): Promise<void> {
+  /** Sends what is waiting: at once as far as nothing must be waited for, which is the rule. */
+  private run(): void {
     try {
       while (this.queue.length > 0) {
         const cut = this.queue.findIndex(({ item }) => item === null);
         const batch = this.queue.splice(0, cut < 0 ? MAX_BATCH : Math.min(cut, MAX_BATCH));
-        if (batch.length > 0) await this.sendToLive(batch);
-        else this.sendToRead(this.queue.shift()!);
+        if (batch.length === 0) {
+          this.sendToRead(this.queue.shift()!);
+          continue;
+        }
+        const sending = this.sendToLive(batch);
+        if (!sending) continue;
+        sending.then(
+          () => this.run(),
+          (error: unknown) => this.failed(error),
+        );
+        return;
       }
+      this.running = false;
     } catch (error) {
-      // A bug: better that clients resume than that they wait for what will not come.
-      for (const place of this.places) this.end(place, error);
+      this.failed(error);
     }
+  }
+
+  /** A bug: better that clients resume than that they wait for what will not come. */
+  private failed(error: unknown): void {
     this.running = false;
+    for (const place of this.places) this.end(place, error);
   }
 
   /** There is something that must be read: everybody does so for himself. */
@@ -175,24 +192,36 @@ export class Group<T> {
     for (const place of waiting) this.catchUp(place);
   }
 
-  private async sendToLive(batch: (Told<T> & { at: number })[]): Promise<void> {
-    const { observeLag, turns } = this.parts;
-    const rendered: Rendered[] = [];
-    for (const { item } of this.live.size > 0 ? batch : []) {
-      const one = this.rendered(item!);
-      rendered.push('then' in one ? await one : one);
+  private sendToLive(batch: Batch<T>): Promise<void> | undefined {
+    const rendered = this.live.size > 0 ? batch.map(({ item }) => this.rendered(item!)) : [];
+    if (this.live.size > BETWEEN_LOOKS || rendered.some((one) => 'then' in one)) {
+      return this.sendInTurns(batch, rendered);
     }
-    const { position, last } = batch.at(-1)!;
+    for (const place of this.live) this.sendTo(place, rendered as Rendered[], batch);
+    this.sent(batch, rendered.length > 0);
+    return undefined;
+  }
+
+  private async sendInTurns(batch: Batch<T>, rendering: (Rendered | Promise<Rendered>)[]): Promise<void> {
+    const rendered = await Promise.all(rendering);
     let count = 0;
     // Who becomes live meanwhile is met too: a set is walked to its end as it grows.
     for (const place of this.live) {
-      if (++count % BETWEEN_LOOKS === 0) await turns.breath();
-      if (place.left) continue;
-      if (!this.send(place, rendered)) this.stall(place);
-      else if (last) this.end(place, null);
+      if (++count % BETWEEN_LOOKS === 0) await this.parts.turns.breath();
+      this.sendTo(place, rendered, batch);
     }
-    this.delivered = position;
-    if (count > 0) observeLag(performance.now() - batch[0]!.at);
+    this.sent(batch, true);
+  }
+
+  private sendTo(place: Place, rendered: readonly Rendered[], batch: Batch<T>): void {
+    if (place.left) return;
+    if (!this.send(place, rendered)) this.stall(place);
+    else if (batch.at(-1)!.last) this.end(place, null);
+  }
+
+  private sent(batch: Batch<T>, toSomebody: boolean): void {
+    this.delivered = batch.at(-1)!.position;
+    if (toSomebody) this.parts.observeLag(performance.now() - batch[0]!.at);
   }
 
   /** Sends what comes after the follower's place, as far as it takes it; false where it did not take all. */

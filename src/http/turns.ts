@@ -12,6 +12,7 @@ export type Turn = () => Promise<boolean>;
  */
 export class Turns {
   private readonly line: Turn[] = [];
+  private readonly woken: (() => void)[] = [];
   private active = 0;
   private sliceStart = 0;
   private pause: Promise<void> | null = null;
@@ -19,6 +20,25 @@ export class Turns {
   add(turn: Turn): void {
     this.line.push(turn);
     this.fill();
+  }
+
+  /** Runs it in the next round of the event loop, or, where many wait, in one of those that follow. */
+  soon(work: () => void): void {
+    this.woken.push(work);
+    if (this.woken.length > 1) return;
+    setImmediate(() => {
+      this.sliceStart = performance.now();
+      void this.wake();
+    });
+  }
+
+  private async wake(): Promise<void> {
+    for (let at = 0; at < this.woken.length; at++) {
+      const pause = this.breath();
+      if (pause) await pause;
+      this.woken[at]!();
+    }
+    this.woken.length = 0;
   }
 
   /** Resolves at once, or in the next round of the event loop where this one has been held long enough. */
