@@ -41,13 +41,18 @@ export function submit(app, descriptor) {
   });
 }
 
-/** Resolves once the job has ended. */
-export async function ended(app, job) {
-  for await (const event of app.engine.feed.jobEvents(app.defaultAccountId, job.id, null, [
-    'JOB_COMPLETED',
-    'JOB_FAILED',
-    'JOB_CANCELLED',
-  ])) {
-    if (event.type !== 'JOB_COMPLETED') throw new Error(`the job ended as ${event.type}`);
-  }
+/** Resolves once the job has ended; asked right after it was submitted. */
+export async function ended({ bus, store, defaultAccountId }, job) {
+  let unlisten;
+  const heard = new Promise((resolve) => {
+    unlisten = bus.listen('events', ({ events }) => {
+      const last = events.at(-1);
+      if (last?.job?.id === job.id && /^JOB_(COMPLETED|FAILED|CANCELLED)$/.test(last.type)) resolve();
+    });
+  });
+  const ended = ({ status }) => ['COMPLETED', 'FAILED', 'CANCELLED'].includes(status);
+  if (!ended(await store.job(defaultAccountId, job.id))) await heard;
+  unlisten();
+  const { status } = await store.job(defaultAccountId, job.id);
+  if (status !== 'COMPLETED') throw new Error(`the job ended as ${status}`);
 }
