@@ -133,6 +133,14 @@ export const limits = {
     advice: 'leave out what it does not need, or follow in several subscriptions',
     reason: 'It is kept in memory as long as the subscription runs.',
   },
+  socketOperations: {
+    name: 'operations of one socket',
+    subject: 'one socket must run',
+    maximum: 100,
+    unit: 'operations at once',
+    advice: 'complete some, or open another socket',
+    reason: 'More than any page needs; each may hold a subscription.',
+  },
 } satisfies Record<string, Limit>;
 
 /** The one error of an operation that goes beyond a bound. */

@@ -12,6 +12,7 @@ import { messageOf } from '../errors.js';
 import type { Log } from '../log.js';
 import type { Auth } from './auth.js';
 import type { Hub } from './hub.js';
+import { exceeded, limits } from './limits.js';
 import type { LiveConnection, LiveConnections } from './live-connections.js';
 import type { Masking } from './masking.js';
 import { OperationIds } from './operation-ids.js';
@@ -20,7 +21,6 @@ import { type Backlog, Outlet } from './outlet.js';
 import { parked } from './parked.js';
 import type { HttpQuotas } from './quota.js';
 
-const MAX_OPERATIONS = 100;
 /** A socket with more than this on its way to the client is not read from. */
 const MAX_UNSENT_BYTES = 1024 * 1024;
 /** What a socket may say before it is let in, frames and all: as much as the headers of a request. */
@@ -77,7 +77,7 @@ export function createWebsockets(options: WebsocketOptions): Websockets {
       terminate: () => socket.terminate(),
       ping: () => socket.ping(),
     });
-    const ids = new OperationIds(MAX_OPERATIONS);
+    const ids = new OperationIds(limits.socketOperations.maximum);
     const known = untilKnown(request.socket, () => {
       socket.close(1009, 'Too much before connection_ack');
       setImmediate(() => socket.terminate());
@@ -226,10 +226,7 @@ function refusal(
   const tooMany = quotas.take(viewer);
   if (tooMany) return apiError('LIMIT_REACHED', tooMany.message, { retryAfterMs: tooMany.retryAfterMs });
   if (!isOver) return null;
-  return apiError(
-    'LIMIT_REACHED',
-    `one socket may run at most ${MAX_OPERATIONS} operations at once: complete some, or open another socket`,
-  );
+  return exceeded(limits.socketOperations, 'one more');
 }
 
 async function prepare(
