@@ -139,6 +139,7 @@ export interface Jobs {
    */
   settle(group: JobOutcomes, decide: Decide): Promise<Settled>;
   job(accountId: string, id: string): Promise<Job | null>;
+  /** Newest first. A long list may be read in several transactions: what changes meanwhile is seen or not. */
   jobs(accountId: string, filter: JobFilter, page: Page): Promise<Job[]>;
   /** The descriptor as executed, JSON text. */
   descriptor(accountId: string, jobId: string): Promise<string | null>;
