@@ -210,6 +210,7 @@ export interface Tasks {
   /** Null once the node has nothing to expand any more. */
   expansionInputs(jobUuid: string, node: number): Promise<ExpansionInputs | null>;
   task(accountId: string, id: string): Promise<Task | null>;
+  /** In order of node and item. A long list may be read in several transactions, like jobs. */
   tasks(accountId: string, jobId: string, filter: TaskFilter, page: Page): Promise<Task[]>;
   /** What the input of a task is made of. */
   inputSource(accountId: string, taskId: string): Promise<InputSource | null>;
