@@ -150,32 +150,35 @@ export class Group<T> {
     this.queue.push({ ...told, at: performance.now() });
     if (this.running) return;
     this.running = true;
-    // What is told in this turn of the event loop goes out together.
-    this.parts.turns.soon(() => this.run());
+    this.sendSoon();
   }
 
-  /** Sends what is waiting: at once as far as nothing must be waited for, which is the rule. */
-  private run(): void {
-    try {
-      while (this.queue.length > 0) {
-        const cut = this.queue.findIndex(({ item }) => item === null);
-        const batch = this.queue.splice(0, cut < 0 ? MAX_BATCH : Math.min(cut, MAX_BATCH));
-        if (batch.length === 0) {
-          this.sendToRead(this.queue.shift()!);
-          continue;
-        }
-        const sending = this.sendToLive(batch);
-        if (!sending) continue;
+  /** What is told in one turn of the event loop goes out together; between two batches others get theirs. */
+  private sendSoon(): void {
+    this.parts.turns.soon(() => {
+      try {
+        const sending = this.sendNext();
+        if (!sending) return this.goOn();
         sending.then(
-          () => this.run(),
+          () => this.goOn(),
           (error: unknown) => this.failed(error),
         );
-        return;
+      } catch (error) {
+        this.failed(error);
       }
-      this.running = false;
-    } catch (error) {
-      this.failed(error);
-    }
+    });
+  }
+
+  private goOn(): void {
+    if (this.queue.length > 0) this.sendSoon();
+    else this.running = false;
+  }
+
+  /** One batch: at once where nothing must be waited for, which is the rule. */
+  private sendNext(): Promise<void> | undefined {
+    const cut = this.queue.findIndex(({ item }) => item === null);
+    if (cut === 0) return this.sendToRead(this.queue.shift()!);
+    return this.sendToLive(this.queue.splice(0, cut < 0 ? MAX_BATCH : Math.min(cut, MAX_BATCH)));
   }
 
   /** A bug: better that clients resume than that they wait for what will not come. */
@@ -185,7 +188,7 @@ export class Group<T> {
   }
 
   /** There is something that must be read: everybody does so for himself. */
-  private sendToRead({ position }: Told<T>): void {
+  private sendToRead({ position }: Told<T>): undefined {
     this.delivered = position;
     const waiting = [...this.live];
     this.live.clear();

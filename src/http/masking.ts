@@ -80,14 +80,6 @@ export function useMasking(log: Log): Plugin {
         },
       };
     },
-    onSubscribe({ args }) {
-      const { requestId } = args.contextValue as unknown as Context;
-      return {
-        onSubscribeResult({ result, setResult }) {
-          if (!(Symbol.asyncIterator in result)) setResult(masked(result, requestId));
-        },
-      };
-    },
     // What was thrown outside of an operation was masked without knowing the request.
     onResultProcess({ result, serverContext }) {
       if (!('errors' in result)) return;

@@ -85,9 +85,5 @@ export function useLimits(): Plugin {
         },
       };
     },
-    onSubscribe({ args: { schema, document, operationName, variableValues }, setResultAndStopExecution }) {
-      const problem = operationProblem(schema, document, operationName, variableValues);
-      if (problem) setResultAndStopExecution({ errors: [problem] });
-    },
   };
 }

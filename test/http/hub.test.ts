@@ -632,6 +632,24 @@ describe('the hub', () => {
     expect(hub.state()).toMatchObject({ groups: 0, subscribers: 0 });
   });
 
+  it('lets others have their turn while much that was told at once goes out', async () => {
+    const { log, reader, follow, bus } = logged(1);
+    const client = follow(reader.events(ACCOUNT.id, {}, place(1)));
+    await rest();
+    log.publish(
+      bus,
+      Array.from({ length: 1_000 }, () => log.append(1, 'JOB_PROGRESS')),
+    );
+    const seen: number[] = [];
+    while (client.texts.length < 1_000) {
+      await new Promise((resolve) => setImmediate(resolve));
+      seen.push(client.texts.length);
+    }
+    // Some were sent, others not, and the event loop was free.
+    expect(seen.filter((count) => count > 0 && count < 1_000).length).toBeGreaterThan(0);
+    expect(client.cursors).toEqual(log.events_.slice(1).map(cursor));
+  });
+
   it('lets go of everything once nobody follows', async () => {
     const { reader, follow, hub, bus, log, clock } = logged(10);
     const clients = [0, 5].map((from) => follow(reader.events(ACCOUNT.id, {}, place(from))));
