@@ -1,5 +1,5 @@
 import type { EventType, LoggedEvent } from '../src/event.js';
-import { CursorError, decodeCursor, encodeCursor, laterCursor } from '../src/feed.js';
+import { encodeCursor, expired, laterCursor, positionOf } from '../src/feed.js';
 import type { Job } from '../src/job.js';
 import type { EventPage } from '../src/store.js';
 import { apiError } from './api-error.js';
@@ -47,19 +47,6 @@ interface FeedArgs {
   after?: string | null | undefined;
 }
 
-/** The position a cursor stands for, or 0: from the first. */
-function positionOf(after: string | null | undefined, accountId: string): number {
-  if (after == null) return 0;
-  const position = decodeCursor(after, accountId);
-  if (position === null) {
-    throw new CursorError(
-      'CURSOR_INVALID',
-      `after is damaged or was not given to this account: take a cursor of its events, or leave it out`,
-    );
-  }
-  return position;
-}
-
 function eventPage(accountId: string, page: EventPage, from: number, more: boolean): Connection<LoggedEvent> {
   const edges = page.events.map((node) => ({ cursor: encodeCursor(accountId, node.position), node }));
   return {
@@ -80,7 +67,7 @@ export async function jobEventPage(
   { store }: Context,
 ): Promise<Connection<LoggedEvent>> {
   const size = pageSize({ first });
-  const from = positionOf(after, accountId);
+  const from = after == null ? 0 : positionOf(after, accountId);
   const page = await store.jobEvents(accountId, id, types ?? null, from, size);
   if (!page) throw apiError('NOT_FOUND', `the job "${id}" is gone`);
   return eventPage(accountId, page, from, page.through < position);
@@ -100,17 +87,11 @@ builder.queryField('events', (t) =>
     resolve: async (_root, { filter, first, after }, { store, viewer }) => {
       const { id } = viewer.account;
       const size = pageSize({ first });
-      const from = positionOf(after, id);
+      const from = after == null ? 0 : positionOf(after, id);
       const page = await store.events(id, given(filter), from, size);
       if (from >= page.tail) return eventPage(id, page, from, page.through < page.head);
       const { tail } = page;
-      if (after != null) {
-        throw new CursorError(
-          'CURSOR_EXPIRED',
-          'events after this cursor are no longer kept: go on from `extensions.oldest`, or leave `after` out, and read the jobs again',
-          encodeCursor(id, tail),
-        );
-      }
+      if (after != null) throw expired(id, tail);
       const oldest = await store.events(id, given(filter), tail, size);
       return eventPage(id, oldest, tail, oldest.through < oldest.head);
     },

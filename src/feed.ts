@@ -57,3 +57,22 @@ export class CursorError extends Error {
     this.name = 'CursorError';
   }
 }
+
+/** The position a cursor stands for; CURSOR_INVALID where it is damaged or another account's. */
+export function positionOf(cursor: string, accountId: string): number {
+  const position = decodeCursor(cursor, accountId);
+  if (position !== null) return position;
+  throw new CursorError(
+    'CURSOR_INVALID',
+    '`after` is damaged or was not given to this account: take a cursor of its events, or leave it out',
+  );
+}
+
+/** Why a cursor before `tail` cannot be served: what came next is gone. */
+export function expired(accountId: string, tail: number): CursorError {
+  return new CursorError(
+    'CURSOR_EXPIRED',
+    'events after this cursor are no longer kept: go on from `extensions.oldest`, or leave `after` out, and read the jobs again',
+    encodeCursor(accountId, tail),
+  );
+}

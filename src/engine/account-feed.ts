@@ -11,7 +11,8 @@ const PAGE = 256;
 /** Feeds that are polled in one turn of the event loop: a read each, 50 µs of it. */
 const POLLED_TOGETHER = 50;
 
-interface Listener {
+/** Who is told of a feed's events. */
+export interface Listener {
   tell(event: LoggedEvent): void;
   /** Events up to this position were removed before they could be told: who has not seen them must ask the log. */
   missed(upTo: number): void;

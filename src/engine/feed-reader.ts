@@ -1,9 +1,9 @@
 import { problem, shown } from '../errors.js';
 import { type EventType, isTerminal, type LoggedEvent } from '../event.js';
-import { CursorError, decodeCursor, encodeCursor, matches } from '../feed.js';
+import { CursorError, encodeCursor, expired, matches, positionOf } from '../feed.js';
 import { isEnded, type Job } from '../job.js';
 import type { EventFilter, EventPage } from '../store.js';
-import { AccountFeeds } from './account-feed.js';
+import { AccountFeeds, type Listener } from './account-feed.js';
 import { attemptSource } from './attempt-source.js';
 import type { FeedReader } from './engine.js';
 import type { Parts } from './parts.js';
@@ -39,8 +39,7 @@ function jobEvents(
     paceMs: 0,
     cursorOf: (position) => encodeCursor(accountId, position),
     open(tell) {
-      const { feed, release } = feeds.use(accountId);
-      const unlisten = feed.listen(jobId, {
+      const { feed, opened } = listening(feeds, accountId, jobId, {
         tell(event) {
           const last = isTerminal(event.type);
           if (wanted(event)) tell({ position: event.position, item: itemOf(event), last });
@@ -50,8 +49,7 @@ function jobEvents(
         missed: (position) => tell({ position, item: null, last: false }),
       });
       return {
-        ready: feed.ready(),
-        position: () => feed.position,
+        ...opened,
         recent(position) {
           const recent = feed.recent(position)?.filter((event) => event.job?.id === jobId);
           return recent
@@ -67,10 +65,6 @@ function jobEvents(
           if (!page) throw problem('NOT_FOUND', `job ${shown(jobId)} was not found`, ['jobId']);
           refuseFuture(position, page.head);
           return pageOf(page, page.ended);
-        },
-        close() {
-          unlisten();
-          release();
         },
       };
     },
@@ -90,16 +84,14 @@ function events(
     paceMs: 0,
     cursorOf: (position) => encodeCursor(accountId, position),
     open(tell) {
-      const { feed, release } = feeds.use(accountId);
-      const unlisten = feed.listen(null, {
+      const { feed, opened } = listening(feeds, accountId, null, {
         tell(event) {
           if (matches(event, filter)) tell({ position: event.position, item: itemOf(event), last: false });
         },
         missed: (position) => tell({ position, item: null, last: false }),
       });
       return {
-        ready: feed.ready(),
-        position: () => feed.position,
+        ...opened,
         recent(position) {
           const items = feed
             .recent(position)
@@ -112,10 +104,6 @@ function events(
           refuseFuture(position, page.head);
           if (position < page.tail) throw expired(accountId, page.tail);
           return pageOf(page, false);
-        },
-        close() {
-          unlisten();
-          release();
         },
       };
     },
@@ -136,12 +124,13 @@ function jobView(
     paceMs: intervalMs,
     cursorOf: null,
     open(tell) {
-      const { feed, release } = feeds.use(accountId);
       const changed = (position: number) => tell({ position, item: null, last: false });
-      const unlisten = feed.listen(jobId, { tell: ({ position }) => changed(position), missed: changed });
+      const { feed, opened } = listening(feeds, accountId, jobId, {
+        tell: ({ position }) => changed(position),
+        missed: changed,
+      });
       return {
-        ready: feed.ready(),
-        position: () => feed.position,
+        ...opened,
         recent: () => null,
         async read(position) {
           // Taken before the read: what was told by then is in what is read.
@@ -151,13 +140,24 @@ function jobView(
           const items = job.position > position ? [{ position: job.position, value: job }] : [];
           return { items, through: Math.max(job.position, told), ended: isEnded(job.status) };
         },
-        close() {
-          unlisten();
-          release();
-        },
       };
     },
   });
+}
+
+/** The account's feed, and what every stream on it has in common. */
+function listening(feeds: AccountFeeds, accountId: string, jobId: string | null, listener: Listener) {
+  const { feed, release } = feeds.use(accountId);
+  const unlisten = feed.listen(jobId, listener);
+  const opened = {
+    ready: feed.ready(),
+    position: () => feed.position,
+    close() {
+      unlisten();
+      release();
+    },
+  };
+  return { feed, opened };
 }
 
 function itemOf(event: LoggedEvent) {
@@ -168,22 +168,8 @@ function pageOf({ events: found, through }: EventPage, ended: boolean): Page<Log
   return { items: found.map(itemOf), through, ended };
 }
 
-function positionOf(cursor: string, accountId: string): number {
-  const position = decodeCursor(cursor, accountId);
-  if (position !== null) return position;
-  throw new CursorError('CURSOR_INVALID', 'this is no cursor of this account; use one that an event carried');
-}
-
 /** A cursor from the future is one of a log that is not this one: a copy was put back that does not reach so far. */
 function refuseFuture(position: number, head: number): void {
   if (position <= head) return;
   throw new CursorError('CURSOR_INVALID', 'this cursor is ahead of the log; the log may have been restored');
-}
-
-function expired(accountId: string, tail: number): CursorError {
-  return new CursorError(
-    'CURSOR_EXPIRED',
-    'events after this cursor have been removed; go on from extensions.oldest',
-    encodeCursor(accountId, tail),
-  );
 }
