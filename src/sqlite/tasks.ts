@@ -3,7 +3,7 @@ import type { Ids } from '../id.js';
 import { isEnded, type JobStatus, jobId } from '../job.js';
 import type { LeasedTask } from '../lease.js';
 import { referencesIn } from '../reference.js';
-import type { Claim, Expansion, TaskFilter, Tasks } from '../store.js';
+import type { Claim, Expansion, Tasks } from '../store.js';
 import { leaseToken, parseLeaseToken, parseTaskId, type Task, type TaskStatus, taskId } from '../task.js';
 import { accountKey } from './accounts.js';
 import type { Handle } from './database.js';
@@ -12,11 +12,10 @@ import { InputReader } from './input.js';
 import { type NodeSqlRow, nodeOf, type TaskSqlRow, taskRowOf } from './job-state.js';
 import { type JobSqlRow, jobRow } from './jobs.js';
 import { lastTurn, listAccount, markReady, nextTurn, noteTurn, type Turn } from './ready.js';
+import { listTasks, type Named } from './task-list.js';
 
 /** Tasks of one job that one turn gives: more would let a large job crowd out the small ones of its priority. */
 const TASKS_A_TURN = 32;
-/** Tasks that a list looks at before the event loop gets its turn: about 1 ms where nothing matches. */
-const LOOKED_AT = 5_000;
 /** Input texts that one claim may carry; a single task may exceed it. */
 const CLAIM_BYTES = 8 * 1024 * 1024;
 
@@ -162,28 +161,7 @@ export function tasksOf(db: Handle, commits: GroupCommit, ids: Ids): Tasks {
     async tasks(accountId, id, filter, page) {
       const job = jobRow(db, accountId, id);
       if (!job) return [];
-      const query = db.prepare(tasksQuery(filter, page.inverted));
-      const parameters = tasksParameters(job, filter);
-      // Both bounds are left out.
-      const [first, end] =
-        filter.node === undefined ? [0, Number.MAX_SAFE_INTEGER] : [filter.node, filter.node + 1];
-      let low = later({ node: first, item: -1 }, placeOf(page.after));
-      let high = earlier({ node: end, item: -1 }, placeOf(page.before));
-      const found: Task[] = [];
-      for (;;) {
-        const edge = db.prepare(edgeQuery(page.inverted)).get({ job: job.key, ...bounds(low, high) }) as
-          | Place
-          | undefined;
-        const [from, to] = page.inverted ? [edge ?? low, high] : [low, edge ?? high];
-        const limit = page.limit - found.length;
-        const rows = query.all({ ...parameters, ...bounds(from, to), limit });
-        found.push(...(rows as (TaskSqlRow & Named)[]).map((row) => taskOf(job, row, row)));
-        if (!edge || found.length >= page.limit) return found;
-        // The edge itself has not been looked at yet.
-        if (page.inverted) high = { ...edge, item: edge.item + 1 };
-        else low = { ...edge, item: edge.item - 1 };
-        await new Promise((resolve) => setImmediate(resolve));
-      }
+      return (await listTasks(db, job, filter, page)).map((row) => taskOf(job, row, row));
     },
 
     async inputSource(accountId, id) {
@@ -298,9 +276,6 @@ function shownStatus(status: TaskStatus, job: JobStatus): TaskStatus {
   return open && (job === 'FAILED' || job === 'CANCELLED') ? 'CANCELLED' : status;
 }
 
-/** What a task is told of its node. */
-type Named = Pick<NodeSqlRow, 'name' | 'algorithm'>;
-
 function taskOf(job: JobSqlRow, node: Named, row: TaskSqlRow): Task {
   const { lost: _lost, token: _token, retryAt: _retryAt, ...task } = taskRowOf(row);
   return {
@@ -344,66 +319,5 @@ function sqlTask(task: ReturnType<typeof newTask>): Omit<TaskSqlRow, 'job'> {
     queued_at: queuedAt,
     started_at: null,
     finished_at: null,
-  };
-}
-
-// Only the nodes of the page are read: a job may have a thousand, and each of them may be asked for its tasks.
-function tasksQuery(filter: TaskFilter, inverted: boolean): string {
-  const where = ['t.job = @job', IN_BOUNDS];
-  if (filter.statuses) where.push(`${SHOWN_STATUS} in (select value from json_each(@statuses))`);
-  if (filter.nodeNames)
-    where.push(
-      't.node in (select node from job_nodes where job = @job and name in (select value from json_each(@names)))',
-    );
-  return `select t.*, n.name, n.algorithm from tasks t cross join job_nodes n on n.job = t.job and n.node = t.node
-    where ${where.join(' and ')} order by ${orderOf(inverted)} limit @limit`;
-}
-
-/** The task that ends what one look may hold; none where everything within the bounds fits. */
-function edgeQuery(inverted: boolean): string {
-  return `select t.node, t.item from tasks t where t.job = @job and ${IN_BOUNDS}
-    order by ${orderOf(inverted)} limit 1 offset ${LOOKED_AT}`;
-}
-
-const IN_BOUNDS = '(t.node, t.item) > (@lowNode, @lowItem) and (t.node, t.item) < (@highNode, @highItem)';
-
-function orderOf(inverted: boolean): string {
-  return inverted ? 't.node desc, t.item desc' : 't.node, t.item';
-}
-
-interface Place {
-  node: number;
-  item: number;
-}
-
-function placeOf(id: string | null): Place | null {
-  if (id === null) return null;
-  // What is no task's id stands before all of them, as it always did.
-  const { node, item } = parseTaskId(id) ?? { node: -1, item: -1 };
-  return { node, item };
-}
-
-function later(one: Place, other: Place | null): Place {
-  return other && (other.node - one.node || other.item - one.item) > 0 ? other : one;
-}
-
-function earlier(one: Place, other: Place | null): Place {
-  return other && (other.node - one.node || other.item - one.item) < 0 ? other : one;
-}
-
-function bounds(low: Place, high: Place) {
-  return { lowNode: low.node, lowItem: low.item, highNode: high.node, highItem: high.item };
-}
-
-// The same rule as shownStatus.
-const SHOWN_STATUS =
-  "case when @stopped and t.status in ('READY', 'WAITING', 'ACTIVE') then 'CANCELLED' else t.status end";
-
-function tasksParameters(job: JobSqlRow, filter: TaskFilter) {
-  return {
-    job: job.key,
-    stopped: Number(job.status === 'FAILED' || job.status === 'CANCELLED'),
-    statuses: JSON.stringify(filter.statuses ?? []),
-    names: JSON.stringify(filter.nodeNames ?? []),
   };
 }
