@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { createClient } from 'graphql-ws';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { WebSocket } from 'ws';
-import { CLI, type Finished, freePort, MAIN, ServerProcess } from '../support/process.js';
+import { askAt, CLI, type Finished, freePort, MAIN, ServerProcess } from '../support/process.js';
 import { ALGORITHMS } from '../support/world.js';
 
 /** Above 8 MiB in all, so that a copy takes several turns. */
@@ -40,16 +40,7 @@ describe('carillon backup and carillon restore', () => {
 
   const command = (...args: string[]): Promise<Finished> => ServerProcess.spawn(CLI, args, env()).finished();
 
-  async function ask<T>(query: string, variables: object = {}): Promise<T> {
-    const response = await fetch(`${url()}/graphql`, {
-      method: 'POST',
-      headers: { 'content-type': 'application/json' },
-      body: JSON.stringify({ query, variables }),
-    });
-    const { data, errors } = (await response.json()) as { data: T; errors?: unknown };
-    if (errors) throw new Error(JSON.stringify(errors));
-    return data;
-  }
+  const ask = <T>(query: string, variables: object = {}) => askAt<T>(url(), query, variables);
 
   async function submit(bytes = 0): Promise<string> {
     const query = `mutation ($d: JSON!) { submitDescriptor(input: { descriptor: $d }) { job { id } } }`;

@@ -2,7 +2,7 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { freePort, MAIN, ServerProcess } from '../support/process.js';
+import { askAt, freePort, MAIN, ServerProcess } from '../support/process.js';
 import { startReceiver, type TestReceiver } from '../support/receiver.js';
 import { ALGORITHMS } from '../support/world.js';
 
@@ -64,16 +64,7 @@ describe('a server that is killed', () => {
     await server.ready(url());
   }
 
-  async function ask<T>(query: string, variables: object = {}): Promise<T> {
-    const response = await fetch(`${url()}/graphql`, {
-      method: 'POST',
-      headers: { 'content-type': 'application/json' },
-      body: JSON.stringify({ query, variables }),
-    });
-    const { data, errors } = (await response.json()) as { data: T; errors?: unknown };
-    if (errors) throw new Error(JSON.stringify(errors));
-    return data;
-  }
+  const ask = <T>(query: string, variables: object = {}) => askAt<T>(url(), query, variables);
 
   async function submit(number: number): Promise<string | null> {
     const query = `mutation ($d: JSON!, $key: String) {

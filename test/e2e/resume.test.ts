@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { EventStream } from '../support/event-stream.js';
-import { freePort, MAIN, ServerProcess } from '../support/process.js';
+import { askAt, freePort, MAIN, ServerProcess } from '../support/process.js';
 import { RawSocket } from '../support/raw-socket.js';
 import { ALGORITHMS } from '../support/world.js';
 
@@ -50,14 +50,7 @@ describe('a subscriber that is cut every few events', () => {
     await server.ready(url());
   }
 
-  async function ask<T>(query: string, variables: object = {}): Promise<T> {
-    const response = await fetch(`${url()}/graphql`, {
-      method: 'POST',
-      headers: { 'content-type': 'application/json' },
-      body: JSON.stringify({ query, variables }),
-    });
-    return ((await response.json()) as { data: T }).data;
-  }
+  const ask = <T>(query: string, variables: object = {}) => askAt<T>(url(), query, variables);
 
   async function log(id: string): Promise<Event[]> {
     const events: Event[] = [];

@@ -4,6 +4,7 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { askAt } from './process.js';
 import { ALGORITHMS } from './world.js';
 
 const SERVER = fileURLToPath(new URL('./measured-server.mjs', import.meta.url));
@@ -44,15 +45,8 @@ export class MeasuredServer {
     return this.child.exitCode === null && this.child.signalCode === null;
   }
 
-  async ask<T>(query: string, variables: object = {}): Promise<T> {
-    const response = await fetch(`${this.url}/graphql`, {
-      method: 'POST',
-      headers: { 'content-type': 'application/json' },
-      body: JSON.stringify({ query, variables }),
-    });
-    const { data, errors } = (await response.json()) as { data: T; errors?: unknown };
-    if (errors) throw new Error(JSON.stringify(errors));
-    return data;
+  ask<T>(query: string, variables: object = {}): Promise<T> {
+    return askAt<T>(this.url, query, variables);
   }
 
   async stop(): Promise<void> {

@@ -17,6 +17,18 @@ export async function freePort(): Promise<number> {
   return port;
 }
 
+/** The data of an operation that must not fail, of a server in another process. */
+export async function askAt<T>(url: string, query: string, variables: object): Promise<T> {
+  const response = await fetch(`${url}/graphql`, {
+    method: 'POST',
+    headers: { 'content-type': 'application/json' },
+    body: JSON.stringify({ query, variables }),
+  });
+  const { data, errors } = (await response.json()) as { data: T; errors?: unknown };
+  if (errors) throw new Error(JSON.stringify(errors));
+  return data;
+}
+
 export interface Finished {
   code: number | null;
   stdout: string;
