@@ -108,8 +108,35 @@ export function parseJobId(id: string): { pipelineName: string; uuid: string } |
   return cut > 0 && UUID.test(uuid) ? { pipelineName: id.slice(0, cut), uuid } : null;
 }
 
+/** How a job came about, in HKube's words. */
+export const jobTypes = [
+  'raw',
+  'stored',
+  'algorithm',
+  'node',
+  'rerun',
+  'cron',
+  'trigger',
+  'sub-pipeline',
+] as const;
+export type JobType = (typeof jobTypes)[number];
+
+/** How a job came about. */
+export interface Origin {
+  types: JobType[];
+  /** The job whose end, or whose task, has started it. */
+  parentId: string | null;
+  /** The job it runs again. */
+  rerunOfId: string | null;
+  /** Jobs above it: a chain of triggers or of pipelines in pipelines has an end. */
+  depth: number;
+}
+
+/** Of a descriptor that a client has submitted. */
+export const RAW: Origin = { types: ['raw'], parentId: null, rerunOfId: null, depth: 0 };
+
 /** A job as clients see it. */
-export interface Job {
+export interface Job extends Origin {
   id: string;
   uuid: string;
   accountId: string;
@@ -117,6 +144,7 @@ export interface Job {
   run: number;
   externalId: string | null;
   pipelineName: string;
+  experimentName: string;
   status: JobStatus;
   reason: string | null;
   error: JobError | null;

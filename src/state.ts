@@ -1,5 +1,5 @@
 import type { NewEvent } from './event.js';
-import type { JobError, JobStatus, NodeStatus, Progress, TaskErrorCode } from './job.js';
+import type { JobError, JobStatus, NodeStatus, Origin, Progress, TaskErrorCode } from './job.js';
 import type { RetryPolicy, TaskRef, TaskStatus } from './task.js';
 
 /** What is new about one job, from outside the rules. `token` must be the one the task is leased under. */
@@ -110,6 +110,8 @@ export interface Change {
 export interface NewJob {
   uuid: string;
   pipelineName: string;
+  experimentName: string;
+  origin: Origin;
   externalId: string | null;
   tags: string[];
   priority: number;

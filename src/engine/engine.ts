@@ -1,7 +1,7 @@
 import type { Account, ApiKey, Scope } from '../account.js';
 import type { Delivery, DeliveryAttempt } from '../delivery.js';
 import type { EventType, LoggedEvent } from '../event.js';
-import type { Job } from '../job.js';
+import type { Job, Origin } from '../job.js';
 import type { KeyLimits, Limits } from '../limits.js';
 import type { EventFilter } from '../store.js';
 import type { HttpHeader, Webhook, WebhookFormat } from '../webhook.js';
@@ -60,6 +60,8 @@ export interface SubmitInput {
   descriptor: unknown;
   received: unknown;
   idempotencyKey: string | null;
+  /** How it came about; not given: a client has submitted it. */
+  origin?: Origin;
 }
 
 export interface ApiKeyInput {

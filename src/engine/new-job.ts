@@ -1,11 +1,17 @@
 import { begin } from '../advance.js';
 import type { Descriptor } from '../descriptor.js';
 import type { Graph } from '../graph.js';
-import { progressOf } from '../job.js';
+import { type Origin, progressOf } from '../job.js';
 import type { JobRow, NewJob, NodeRow } from '../state.js';
 
 /** A job as its descriptor describes it: numbered by the store, which is why it has no number here. */
-export function newJob(uuid: string, descriptor: Descriptor, graph: Graph, at: number): NewJob {
+export function newJob(
+  uuid: string,
+  descriptor: Descriptor,
+  graph: Graph,
+  origin: Origin,
+  at: number,
+): NewJob {
   const isParent = new Set(graph.nodes.flatMap((node) => node.parents));
   const rows = descriptor.nodes.map((node, index): NodeRow => {
     const { parents, batches } = graph.nodes[index]!;
@@ -42,6 +48,8 @@ export function newJob(uuid: string, descriptor: Descriptor, graph: Graph, at: n
   return {
     uuid,
     pipelineName: descriptor.name,
+    experimentName: descriptor.experimentName,
+    origin,
     externalId: descriptor.externalId ?? null,
     tags: descriptor.tags,
     priority: descriptor.priority,

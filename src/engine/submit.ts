@@ -3,7 +3,7 @@ import { type Descriptor, fieldName, parseDescriptor } from '../descriptor.js';
 import { checkUrl } from '../destination.js';
 import { type Problem, ProblemError, problem, shown } from '../errors.js';
 import { type Graph, graphOf } from '../graph.js';
-import type { Job } from '../job.js';
+import { type Job, RAW } from '../job.js';
 import { limitReached } from '../limits.js';
 import type { IdempotencyKey, JobTarget } from '../store.js';
 import type { SubmitInput } from './engine.js';
@@ -24,7 +24,7 @@ export async function submit(parts: Parts, accountId: string, input: SubmitInput
   const { descriptor, graph } = check(parts, input.descriptor, prefix);
   const targets = targetsOf(parts, descriptor, prefix);
   const at = parts.clock.now();
-  const job = newJob(parts.ids.uuid(), descriptor, graph, at);
+  const job = newJob(parts.ids.uuid(), descriptor, graph, input.origin ?? RAW, at);
   const { limits } = parts;
   const submitted = await parts.store.submit({ accountId, job, targets, idempotency, limits, at });
   if ('noRoom' in submitted) throw limitReached(submitted.noRoom);

@@ -283,8 +283,9 @@ export function insertJob(
     .get(account.key, job.pipelineName) as { runs: number };
   const row = db
     .prepare(
-      `insert into jobs (uuid, account, number, run, pipeline, external_id, tags, status, priority, progress, batch_tolerance, targets, created_at)
-       values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) returning *`,
+      `insert into jobs (uuid, account, number, run, pipeline, external_id, tags, status, priority, progress, batch_tolerance, targets, created_at,
+       experiment, types, parent, rerun_of, depth)
+       values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) returning *`,
     )
     .get(
       job.uuid,
@@ -300,6 +301,11 @@ export function insertJob(
       job.row.batchTolerance,
       targets.length,
       at,
+      job.experimentName,
+      JSON.stringify(job.origin.types),
+      job.origin.parentId,
+      job.origin.rerunOfId,
+      job.origin.depth,
     ) as JobSqlRow;
   db.prepare('insert into job_inputs (job, descriptor, flow_input) values (?, ?, ?)').run(
     row.key,

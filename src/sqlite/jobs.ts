@@ -5,6 +5,7 @@ import {
   type JobError,
   type JobNode,
   type JobStatus,
+  type JobType,
   jobId,
   type NodeStatus,
   type Progress,
@@ -41,6 +42,11 @@ export interface JobSqlRow {
   created_at: number;
   started_at: number | null;
   finished_at: number | null;
+  experiment: string;
+  types: string;
+  parent: string | null;
+  rerun_of: string | null;
+  depth: number;
 }
 
 export function jobOf(accountId: string, row: JobSqlRow): Job {
@@ -52,6 +58,11 @@ export function jobOf(accountId: string, row: JobSqlRow): Job {
     run: row.run,
     externalId: row.external_id,
     pipelineName: row.pipeline,
+    experimentName: row.experiment,
+    types: JSON.parse(row.types) as JobType[],
+    parentId: row.parent,
+    rerunOfId: row.rerun_of,
+    depth: row.depth,
     status: row.status,
     reason: row.reason,
     error: row.error === null ? null : (JSON.parse(row.error) as JobError),

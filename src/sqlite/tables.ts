@@ -100,11 +100,36 @@ export const jobs = sqliteTable(
     createdAt: integer('created_at').notNull(),
     startedAt: integer('started_at'),
     finishedAt: integer('finished_at'),
+    experiment: text().notNull().default('main'),
+    /** How it came about; see Origin. Ids, not keys: what they name may be removed before it. */
+    types: text().notNull().default('["raw"]'),
+    parent: text(),
+    rerunOf: text('rerun_of'),
+    depth: integer().notNull().default(0),
+    /** Jobs of its pipeline that may run at once; null: any number. */
+    concurrency: integer(),
+    /** 1 while it waits for one of them to end. */
+    held: integer().notNull().default(0),
+    /** When its ttl ends, and its activeTtl once it has started; shifted by the time it was paused. */
+    ttlAt: integer('ttl_at'),
+    activeTtlMs: integer('active_ttl_ms'),
+    activeTtlAt: integer('active_ttl_at'),
+    pausedAt: integer('paused_at'),
+    /** The earlier of the two; null while it is paused and once it has ended. */
+    expiresAt: integer('expires_at'),
+    /** 1 once its tasks have started other jobs. */
+    hasChildren: integer('has_children').notNull().default(0),
   },
   (t) => [
     uniqueIndex('jobs_number').on(t.account, t.number),
     index('jobs_pipeline').on(t.account, t.pipeline, t.number),
     index('jobs_external').on(t.account, t.externalId).where(sql`external_id is not null`),
+    index('jobs_running').on(t.account, t.pipeline, t.experiment, t.held).where(sql`finished_at is null`),
+    index('jobs_held')
+      .on(t.account, t.pipeline, t.experiment, t.priority)
+      .where(sql`held = 1 and finished_at is null`),
+    index('jobs_expiring').on(t.expiresAt).where(sql`expires_at is not null`),
+    index('jobs_parent').on(t.parent).where(sql`parent is not null`),
   ],
 );
 
@@ -139,6 +164,17 @@ export const jobNodes = sqliteTable(
     resultBytes: integer('result_bytes').notNull().default(0),
     /** 1 while rows are still to be made; the expander finds its work by it. */
     expanding: integer().notNull(),
+    kind: text().notNull().default('algorithm'),
+    /** Which of its parents hand over each item as it is done. */
+    waits: text().notNull().default('[]'),
+    /** Tasks for each item of those; null until it is known. */
+    fan: integer(),
+    /** Items of those that were looked at, in order; later ones come as arrivals. */
+    scanned: integer().notNull().default(0),
+    /** The job and node whose tasks are kept, in a rerun, and how many rows have been copied. */
+    keptJob: integer('kept_job'),
+    keptNode: integer('kept_node'),
+    kept: integer().notNull().default(0),
   },
   (t) => [
     primaryKey({ columns: [t.job, t.node] }),
@@ -186,6 +222,115 @@ export const tasks = sqliteTable(
     index('tasks_leased_job').on(t.job).where(sql`token is not null`),
     index('tasks_retry').on(t.retryAt).where(sql`status = 'WAITING'`),
   ],
+);
+
+/** Items of a node's parents that are done, for the node to be looked at again: see ArrivedItem. */
+export const arrivals = sqliteTable(
+  'arrivals',
+  {
+    key: integer().primaryKey({ autoIncrement: true }),
+    job: integer().notNull(),
+    node: integer().notNull(),
+    item: integer().notNull(),
+  },
+  (t) => [index('arrivals_node').on(t.job, t.node, t.key)],
+);
+
+/** A job that a task has started. */
+export const jobLinks = sqliteTable(
+  'job_links',
+  {
+    /** The started one. */
+    job: integer().primaryKey(),
+    /** The task, and the lease under which it started the job: once that is gone, so is who asked. */
+    parent: integer().notNull(),
+    token: text().notNull(),
+    /** 1: the task is nothing but this job, and ends with it. */
+    awaited: integer().notNull(),
+    /** What is to be done: null while both run, CANCEL once the task has ended, SETTLE once the job has. */
+    todo: text(),
+  },
+  (t) => [
+    index('job_links_parent').on(t.parent),
+    index('job_links_token').on(t.token),
+    index('job_links_todo').on(t.todo, t.job).where(sql`todo is not null`),
+  ],
+);
+
+/** Stored pipelines, and every version of each. */
+export const pipelines = sqliteTable(
+  'pipelines',
+  {
+    key: integer().primaryKey(),
+    id: text().notNull().unique(),
+    account: integer().notNull(),
+    name: text().notNull(),
+    version: integer().notNull(),
+    descriptor: text().notNull(),
+    createdAt: integer('created_at').notNull(),
+    modifiedAt: integer('modified_at').notNull(),
+  },
+  (t) => [
+    uniqueIndex('pipelines_name').on(t.account, t.name),
+    index('pipelines_account').on(t.account, t.key),
+  ],
+);
+
+export const pipelineVersions = sqliteTable(
+  'pipeline_versions',
+  {
+    pipeline: integer().notNull(),
+    version: integer().notNull(),
+    descriptor: text().notNull(),
+    createdAt: integer('created_at').notNull(),
+  },
+  (t) => [primaryKey({ columns: [t.pipeline, t.version] })],
+);
+
+/** When a stored pipeline is to run by the clock. */
+export const crons = sqliteTable(
+  'crons',
+  {
+    pipeline: integer().primaryKey(),
+    pattern: text().notNull(),
+    timeZone: text('time_zone').notNull(),
+    /** The next run that is owed; null: none, or switched off. */
+    nextAt: integer('next_at'),
+    lastAt: integer('last_at'),
+    lastJob: text('last_job'),
+    /** Why the last run could not be submitted. */
+    lastError: text('last_error'),
+  },
+  (t) => [index('crons_next').on(t.nextAt).where(sql`next_at is not null`)],
+);
+
+/** Which stored pipelines run after a run of the pipeline `source`. */
+export const triggers = sqliteTable(
+  'triggers',
+  { account: integer().notNull(), source: text().notNull(), pipeline: integer().notNull() },
+  (t) => [
+    primaryKey({ columns: [t.account, t.source, t.pipeline] }),
+    index('triggers_pipeline').on(t.pipeline),
+  ],
+);
+
+/** Runs that are owed to triggers: written with the end of the run that caused them. */
+export const triggered = sqliteTable('triggered', {
+  key: integer().primaryKey({ autoIncrement: true }),
+  pipeline: integer().notNull(),
+  job: integer().notNull(),
+});
+
+/** What an account has stored about algorithms, as HKube's API takes it. */
+export const algorithms = sqliteTable(
+  'algorithms',
+  {
+    account: integer().notNull(),
+    name: text().notNull(),
+    document: text().notNull(),
+    modifiedAt: integer('modified_at').notNull(),
+  },
+  (t) => [primaryKey({ columns: [t.account, t.name] })],
 );
 
 export const taskItems = sqliteTable(

@@ -5,7 +5,7 @@ import { newJob } from '../../src/engine/new-job.js';
 import { eventId, jobStatusEvents } from '../../src/event.js';
 import { graphOf } from '../../src/graph.js';
 import type { Ids } from '../../src/id.js';
-import { parseJobId } from '../../src/job.js';
+import { parseJobId, RAW } from '../../src/job.js';
 import type { LeasedTask } from '../../src/lease.js';
 import { type Limits, NO_LIMITS } from '../../src/limits.js';
 import type { Outcome } from '../../src/state.js';
@@ -64,7 +64,7 @@ export function storeSuite(name: string, open: () => Promise<Opened>): void {
       const { graph } = graphOf(parsed.descriptor);
       return store.submit({
         accountId: more.accountId ?? account,
-        job: newJob(opened.ids.uuid(), parsed.descriptor, graph, at()),
+        job: newJob(opened.ids.uuid(), parsed.descriptor, graph, RAW, at()),
         targets: more.targets ?? [],
         idempotency: more.idempotency ?? null,
         limits: { ...NO_LIMITS, ...more.limits },

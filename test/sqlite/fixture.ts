@@ -7,7 +7,7 @@ import { parseDescriptor } from '../../src/descriptor.js';
 import { newJob } from '../../src/engine/new-job.js';
 import { jobStatusEvents } from '../../src/event.js';
 import { graphOf } from '../../src/graph.js';
-import { parseJobId } from '../../src/job.js';
+import { parseJobId, RAW } from '../../src/job.js';
 import type { LeasedTask } from '../../src/lease.js';
 import { NO_LIMITS } from '../../src/limits.js';
 import { openSqliteStore } from '../../src/sqlite/store.js';
@@ -70,7 +70,7 @@ export class Fixture {
     const { graph } = graphOf(parsed.descriptor);
     const submitted = await this.store.submit({
       accountId,
-      job: newJob(this.ids.uuid(), parsed.descriptor, graph, this.at()),
+      job: newJob(this.ids.uuid(), parsed.descriptor, graph, RAW, this.at()),
       targets,
       idempotency: null,
       limits: NO_LIMITS,

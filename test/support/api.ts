@@ -5,7 +5,7 @@ import { type Clock, systemClock } from '../../src/clock.js';
 import type { Engine, FeedReader } from '../../src/engine/engine.js';
 import type { LoggedEvent } from '../../src/event.js';
 import { createGraphql, type RequestFacts } from '../../src/http/graphql.js';
-import type { Job } from '../../src/job.js';
+import { type Job, RAW } from '../../src/job.js';
 import { NO_LIMITS, type Quotas } from '../../src/limits.js';
 import type { Log } from '../../src/log.js';
 import type { Store } from '../../src/store.js';
@@ -36,6 +36,8 @@ export function job(n: number, changes: Partial<Job> = {}): Job {
     run: n,
     externalId: null,
     pipelineName: 'batch',
+    experimentName: 'main',
+    ...RAW,
     status: 'ACTIVE',
     reason: null,
     error: null,
