@@ -10,7 +10,7 @@ import { type Config, ConfigError } from './config.js';
 import { createDispatcher } from './deliver/dispatcher.js';
 import { createSender } from './deliver/sender.js';
 import { createDestinationPolicy } from './destination.js';
-import { encodeHkube } from './dialects/hkube/format.js';
+import { encodeHkube, encodeHkubeV2 } from './dialects/hkube/format.js';
 import { createApiKey } from './engine/api-keys.js';
 import { createEngine } from './engine/create-engine.js';
 import type { ApiKeyInput, Engine } from './engine/engine.js';
@@ -62,6 +62,7 @@ export interface Seams {
 const encoders: ReadonlyMap<WebhookFormat, Encode> = new Map([
   ['STANDARD', encodeStandard],
   ['HKUBE', encodeHkube],
+  ['HKUBE_V2', encodeHkubeV2],
 ]);
 
 /** Of the address that clients know, if there is one. */

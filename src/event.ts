@@ -120,6 +120,7 @@ export interface EventJob {
   pipelineName: string;
   externalId: string | null;
   tags: string[];
+  createdAt: number;
 }
 
 /** An event in the log. */

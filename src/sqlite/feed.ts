@@ -41,8 +41,8 @@ export function appendEvents(
   });
 }
 
-function eventJob({ id, number, pipelineName, externalId, tags }: EventJob): EventJob {
-  return { id, number, pipelineName, externalId, tags };
+function eventJob({ id, number, pipelineName, externalId, tags, createdAt }: EventJob): EventJob {
+  return { id, number, pipelineName, externalId, tags, createdAt };
 }
 
 export interface EventRow {
@@ -56,10 +56,11 @@ export interface EventRow {
   pipeline: string;
   external_id: string | null;
   tags: string;
+  created_at: number;
 }
 
 export const EVENT_COLUMNS =
-  'e.position, e.sequence, e.type, e.occurred_at, e.facts, j.uuid, j.number, j.pipeline, j.external_id, j.tags';
+  'e.position, e.sequence, e.type, e.occurred_at, e.facts, j.uuid, j.number, j.pipeline, j.external_id, j.tags, j.created_at';
 
 export function eventOf(accountId: string, row: EventRow): LoggedEvent {
   return {
@@ -78,6 +79,7 @@ export function eventOf(accountId: string, row: EventRow): LoggedEvent {
             pipelineName: row.pipeline,
             externalId: row.external_id,
             tags: JSON.parse(row.tags) as string[],
+            createdAt: row.created_at,
           },
   };
 }

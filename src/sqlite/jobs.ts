@@ -84,6 +84,7 @@ export function eventJobOf(row: JobSqlRow): EventJob {
     pipelineName: row.pipeline,
     externalId: row.external_id,
     tags: JSON.parse(row.tags) as string[],
+    createdAt: row.created_at,
   };
 }
 

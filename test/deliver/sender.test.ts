@@ -14,7 +14,7 @@ const event: LoggedEvent = {
   sequence: 4,
   type: 'JOB_COMPLETED',
   occurredAt: 1_000,
-  job: { id: 'p:1', number: 1, pipelineName: 'p', externalId: null, tags: [] },
+  job: { id: 'p:1', number: 1, pipelineName: 'p', externalId: null, tags: [], createdAt: 0 },
   facts: {
     of: 'job',
     status: 'COMPLETED',

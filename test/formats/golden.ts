@@ -72,6 +72,7 @@ export function eventOf(
       pipelineName: 'batch',
       externalId: 'order-7',
       tags: ['a', 'b'],
+      createdAt: PENDING_AT,
     },
     ...more,
   };

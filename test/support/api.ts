@@ -66,14 +66,14 @@ export function job(n: number, changes: Partial<Job> = {}): Job {
 
 /** An event of job `job(1)`. */
 export function event(position: number, changes: Partial<LoggedEvent> = {}): LoggedEvent {
-  const { id, number, pipelineName, externalId, tags, status, progress } = job(1);
+  const { id, number, pipelineName, externalId, tags, createdAt, status, progress } = job(1);
   return {
     type: 'JOB_ACTIVE',
     occurredAt: 1_000 + position,
     accountId: ACCOUNT.id,
     position,
     sequence: position,
-    job: { id, number, pipelineName, externalId, tags },
+    job: { id, number, pipelineName, externalId, tags, createdAt },
     facts: { of: 'job', status, progress, error: null, reason: null, startedAt: null, finishedAt: null },
     ...changes,
   };

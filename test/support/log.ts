@@ -24,13 +24,13 @@ export class FakeLog implements Pick<Feed, 'events' | 'jobEvents'> {
 
   /** Commits an event of job `n`; a terminal one is its last. */
   append(n: number, type: EventType): LoggedEvent {
-    const { id, number, pipelineName, externalId, tags } = job(n);
+    const { id, number, pipelineName, externalId, tags, createdAt } = job(n);
     const sequence = (this.sequences.get(id) ?? 0) + 1;
     this.sequences.set(id, sequence);
     const made = event(this.head + 1, {
       type,
       sequence,
-      job: { id, number, pipelineName, externalId, tags },
+      job: { id, number, pipelineName, externalId, tags, createdAt },
     });
     this.events_.push(made);
     return made;
