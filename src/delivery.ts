@@ -122,6 +122,8 @@ export function scheduleOf(deliveryClass: DeliveryClass): Schedule {
 
 /** A failing status change holds the ones behind it for at most this long; then it retries alone. */
 export const LANE_HOLD_MS = 5 * MINUTE;
+/** HKube's pace: one progress webhook of a job in this time, the first and the last among them. */
+export const PROGRESS_PACE_MS = SECOND;
 /** After a timeout no call to that URL for this long (SerpWow's rule, for every format). */
 export const COOL_DOWN_MS = 5 * MINUTE;
 

@@ -1,4 +1,4 @@
-import { type AttemptOutcome, nextTryAt } from '../delivery.js';
+import { type AttemptOutcome, nextTryAt, PROGRESS_PACE_MS } from '../delivery.js';
 import type { AttemptRecord } from '../store.js';
 import type { Handle } from './database.js';
 import { calledUrl } from './delivery-claims.js';
@@ -33,6 +33,12 @@ export function writeAttempt(db: Handle, delivery: DeliverySqlRow, record: Attem
     'update deliveries set attempts = ?, tries = tries + 1, body_bytes = ?, body_sha256 = ? where key = ?',
   ).run(record.number, record.bodyBytes, record.bodySha256, delivery.key);
   delivery.tries++;
+  if (delivery.class === 'PROGRESS') {
+    db.prepare("update targets set paced_until = ? where key = ? and source = 'JOB_PROGRESS'").run(
+      record.startedAt + PROGRESS_PACE_MS,
+      delivery.target,
+    );
+  }
   keepBody(db, delivery, record.body);
 }
 

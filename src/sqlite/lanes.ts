@@ -28,6 +28,7 @@ export interface TargetSqlRow {
   enabled: number;
   status_reason: string | null;
   consecutive_failures: number;
+  paced_until: number | null;
   created_at: number;
   deleted_at: number | null;
 }
@@ -205,7 +206,7 @@ function enqueue(
       target: place,
       job: job?.key ?? 0,
       solo: 0,
-      dueAt: target.enabled ? at : null,
+      dueAt: target.enabled ? Math.max(at, paceOf(target, delivery)) : null,
     });
     if (waitsFor && waitsFor.target !== place) waitForFirstAttempt(db, made, waitsFor, at);
     refreshUrl(db, made.url);
@@ -264,16 +265,28 @@ function supersede(db: Handle, lane: LaneSqlRow, newer: DeliverySqlRow): void {
     .prepare(
       `update deliveries set status = 'SUPERSEDED', lane = null, next_attempt_at = null
        where lane = @lane and class = 'PROGRESS' and key < @newer and key <> @inFlight ${ends ? '' : 'and subject = @subject and type = @type'}
-       returning key`,
+       returning key, target`,
     )
     .all({
       lane: lane.key,
       newer: newer.key,
       inFlight,
       ...(ends ? {} : { subject: newer.subject, type: newer.type }),
-    }) as { key: number }[];
-  // What comes after it waits as long as it would have: it may stand behind a failing status change.
-  if (gone.some(({ key }) => key === lane.head)) moveOn(db, lane, Math.max(newer.since, lane.due_at ?? 0));
+    }) as { key: number; target: number }[];
+  const head = gone.find(({ key }) => key === lane.head);
+  if (!head) return;
+  const target = db.prepare('select paced_until from targets where key = ?').get(head.target) as TargetSqlRow;
+  // What comes after it waits as long as it would have: it may stand behind a failing status change. A pace holds nobody else.
+  const paced = lane.due_at === target.paced_until;
+  moveOn(db, lane, paced ? newer.since : Math.max(newer.since, lane.due_at ?? 0));
+}
+
+/** Progress that goes to a job's own URL keeps HKube's pace: when it may be sent. */
+function paceOf(
+  target: Pick<TargetSqlRow, 'source' | 'paced_until'>,
+  delivery: Pick<DeliverySqlRow, 'class'>,
+): number {
+  return target.source === 'JOB_PROGRESS' && delivery.class === 'PROGRESS' ? (target.paced_until ?? 0) : 0;
 }
 
 /** Of the head: what a probe after a cool-down should carry first. */
@@ -290,12 +303,13 @@ export function moveOn(db: Handle, lane: LaneSqlRow, dueAt: number): void {
   if (!next) {
     db.prepare('delete from lanes where key = ?').run(lane.key);
   } else {
-    const { enabled } = db.prepare('select enabled from targets where key = ?').get(next.target) as {
-      enabled: number;
-    };
+    const target = db
+      .prepare('select enabled, source, paced_until from targets where key = ?')
+      .get(next.target) as TargetSqlRow;
+    const due = Math.max(dueAt, next.next_attempt_at ?? 0, paceOf(target, next));
     db.prepare(
       `update lanes set head = ?, value = ?, due_at = ?, held_since = null, waits_for = null, token = null, lease_expires_at = null where key = ?`,
-    ).run(next.key, worthOf(next), enabled ? Math.max(dueAt, next.next_attempt_at ?? 0) : null, lane.key);
+    ).run(next.key, worthOf(next), target.enabled ? due : null, lane.key);
   }
   refreshUrl(db, lane.url);
 }

@@ -425,6 +425,8 @@ export const targets = sqliteTable(
     enabled: integer().notNull().default(1),
     statusReason: text('status_reason'),
     consecutiveFailures: integer('consecutive_failures').notNull().default(0),
+    /** JOB_PROGRESS only: when the next progress may be sent. */
+    pacedUntil: integer('paced_until'),
     createdAt: integer('created_at').notNull(),
     deletedAt: integer('deleted_at'),
   },

@@ -109,6 +109,73 @@ describe('lanes', () => {
     expect(early.map((one) => `${(f.at() - began) / SECOND} s: ${one.event.type}`)).toEqual([]);
   });
 
+  describe("the progress of a job's own URL", () => {
+    const words = async () =>
+      (await f.lanes()).map((due) => {
+        const { facts, type } = due.event;
+        return { due, told: facts.of === 'job' ? `${type} ${facts.progress.percent}` : type };
+      });
+    const sendAll = async () => {
+      const sent: string[] = [];
+      for (let due = await words(); due.length > 0; due = await words()) {
+        for (const one of due) {
+          sent.push(one.told);
+          await f.record(one.due);
+        }
+      }
+      return sent;
+    };
+    const running = async (items: number) => {
+      const target = { ...f.target('JOB_PROGRESS', url), verbosity: 'debug' as const };
+      const jobId = await f.submit(
+        { name: 'p', nodes: [{ nodeName: 'a', algorithmName: 'one', input: [`#[1...${items}]`] }] },
+        [target],
+      );
+      const texts = Array.from({ length: items }, (_, n) => `[${n + 1}]`);
+      await f.settleJob(jobId, {
+        kind: 'expanded',
+        node: 0,
+        at: f.at(),
+        total: items,
+        from: 0,
+        items: texts,
+      });
+      const tasks = await f.claim(items);
+      await f.settle(tasks[0]!, { kind: 'started' });
+      return { jobId, tasks };
+    };
+
+    it('is sent at once, then once in a second, and the newest of it last', async () => {
+      const { tasks } = await running(5);
+      expect(await sendAll()).toEqual(['JOB_PENDING 0', 'JOB_ACTIVE 0']);
+      await f.succeed(tasks[0]!);
+      expect(await sendAll()).toEqual(['JOB_PROGRESS 20']);
+      await f.clock.advance(400);
+      await f.succeed(tasks[1]!);
+      expect(await sendAll()).toEqual([]);
+      await f.clock.advance(300);
+      await f.succeed(tasks[2]!);
+      expect(await sendAll()).toEqual([]);
+      expect(await f.store.nextDueAt(f.at())).toBe(f.at() + 300);
+      await f.clock.advance(300);
+      expect(await sendAll()).toEqual(['JOB_PROGRESS 60']);
+      await f.clock.advance(5 * SECOND);
+      await f.succeed(tasks[3]!);
+      expect(await sendAll()).toEqual(['JOB_PROGRESS 80']);
+    });
+
+    it('makes no change of state wait: the end of the job goes out at once', async () => {
+      const { tasks } = await running(3);
+      await sendAll();
+      await f.succeed(tasks[0]!);
+      await sendAll();
+      await f.succeed(tasks[1]!);
+      expect(await sendAll()).toEqual([]);
+      await f.succeed(tasks[2]!);
+      expect(await sendAll()).toEqual(['JOB_COMPLETED 100']);
+    });
+  });
+
   it('what a disabled webhook was owed goes out in order once it is enabled', async () => {
     const hook = await f.webhook(url);
     await f.submit(f.single());
