@@ -1,22 +1,14 @@
 import DataLoader from 'dataloader';
-import type { Account, ApiKey, Scope } from '../src/account.js';
 import type { Delivery } from '../src/delivery.js';
 import type { Engine } from '../src/engine/engine.js';
 import type { LoggedEvent } from '../src/event.js';
 import type { Job } from '../src/job.js';
 import type { Quotas } from '../src/limits.js';
 import type { Store } from '../src/store.js';
+import type { Viewer } from '../src/viewer.js';
 import type { Webhook } from '../src/webhook.js';
 import { Content } from './content.js';
 import { boundedReads } from './reads.js';
-
-/** Who asks: an account, and what the key in use may do. */
-export interface Viewer {
-  account: Account;
-  /** Null on a server without keys. */
-  apiKey: ApiKey | null;
-  scopes: readonly Scope[];
-}
 
 /** Rows that many fields of one answer point at, each read once. Null: gone, or another account's. */
 export interface Loaders {

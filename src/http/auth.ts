@@ -1,8 +1,8 @@
-import type { Viewer } from '../../schema/context.js';
 import { scopes } from '../account.js';
 import type { Clock } from '../clock.js';
 import { hashKey } from '../engine/api-keys.js';
 import type { Store } from '../store.js';
+import type { Viewer } from '../viewer.js';
 import type { Refusal } from './refusal.js';
 
 export interface Auth {

@@ -32,8 +32,10 @@ function tooLarge(maxBytes: number, got: string): Refusal {
   };
 }
 
-/** Only JSON: a browser sends it to a foreign server after asking only, and nothing else is a GraphQL request. */
-export function typeRefusal(request: IncomingMessage): Refusal | null {
+const GRAPHQL_TYPES = ['application/json', 'application/graphql+json'];
+
+/** Only JSON: a browser sends it to a foreign server after asking only, and nothing else is a request of ours. */
+export function typeRefusal(request: IncomingMessage, types = GRAPHQL_TYPES): Refusal | null {
   const coding = request.headers['content-encoding'] ?? 'identity';
   if (coding.trim().toLowerCase() !== 'identity') {
     return {
@@ -45,7 +47,7 @@ export function typeRefusal(request: IncomingMessage): Refusal | null {
   }
   const given = request.headers['content-type'] ?? '';
   const [type = '', ...parameters] = given.toLowerCase().split(';');
-  const json = ['application/json', 'application/graphql+json'].includes(type.trim());
+  const json = types.includes(type.trim());
   const charset = parameters
     .map((one) => /^\s*charset="?([^"]*)"?\s*$/.exec(one)?.[1])
     .find((one) => one !== undefined);
@@ -54,6 +56,6 @@ export function typeRefusal(request: IncomingMessage): Refusal | null {
     status: 415,
     code: 'BAD_USER_INPUT',
     message: `the Content-Type must be application/json in UTF-8, got ${given === '' ? 'none' : `"${given.slice(0, 80)}"`}`,
-    headers: { 'accept-post': 'application/json, application/graphql+json' },
+    headers: { 'accept-post': types.join(', ') },
   };
 }

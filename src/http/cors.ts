@@ -8,6 +8,7 @@ import type { IncomingMessage } from 'node:http';
 export function corsHeaders(
   { method, headers }: IncomingMessage,
   allowedOrigins: readonly string[],
+  methods = 'GET, POST',
 ): Record<string, string> {
   if (allowedOrigins.length === 0) return {};
   const { origin } = headers;
@@ -21,7 +22,7 @@ export function corsHeaders(
   if (method !== 'OPTIONS' || headers['access-control-request-method'] === undefined) return readable;
   return {
     ...readable,
-    'access-control-allow-methods': 'GET, POST',
+    'access-control-allow-methods': methods,
     'access-control-allow-headers': 'authorization, content-type, last-event-id, x-request-id',
     'access-control-max-age': '600',
   };

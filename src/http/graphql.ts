@@ -1,12 +1,13 @@
 import { type DocumentNode, type ExecutionArgs, execute, type GraphQLSchema } from 'graphql';
 import { createYoga, type Plugin, type YogaServerInstance } from 'graphql-yoga';
 import { apiError } from '../../schema/api-error.js';
-import { type Context, createContext, type Viewer } from '../../schema/context.js';
+import { type Context, createContext } from '../../schema/context.js';
 import type { Clock } from '../clock.js';
 import type { Engine } from '../engine/engine.js';
 import type { Quotas } from '../limits.js';
 import type { Log } from '../log.js';
 import type { Store } from '../store.js';
+import type { Viewer } from '../viewer.js';
 import { MAX_MISTAKES, type Openness, parseDocument, validateDocument } from './document.js';
 import { createDocuments, type DocumentOptions, type Documents } from './documents.js';
 import { maskError, useMasking } from './masking.js';

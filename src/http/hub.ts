@@ -1,7 +1,8 @@
 import { type ExecutionArgs, type ExecutionResult, execute, type GraphQLError } from 'graphql';
-import type { Context, Viewer } from '../../schema/context.js';
+import type { Context } from '../../schema/context.js';
 import type { Clock } from '../clock.js';
 import type { Source } from '../engine/source.js';
+import type { Viewer } from '../viewer.js';
 import { type Follower, Group, type HubCounts } from './group.js';
 import { SharedTexts } from './shared-texts.js';
 import { anyViewer, type DocumentFacts, documentFacts, groupKey } from './sharing.js';

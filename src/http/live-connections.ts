@@ -1,5 +1,5 @@
-import type { Viewer } from '../../schema/context.js';
 import type { Clock, Timer } from '../clock.js';
+import type { Viewer } from '../viewer.js';
 import type { Auth } from './auth.js';
 import type { Outlet } from './outlet.js';
 

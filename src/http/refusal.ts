@@ -28,5 +28,12 @@ export function sendRefusal(response: ServerResponse, refusal: Refusal, extensio
   response.writeHead(refusal.status, refusalHeaders(refusal, body)).end(body);
 }
 
+export const DRAINING: Refusal = {
+  status: 503,
+  code: 'UNAVAILABLE',
+  message: 'the server is going down: try again',
+  headers: { 'retry-after': '1', connection: 'close' },
+};
+
 /** On every answer: a browser takes it for what it says it is, and nothing else. */
 export const safeHeaders = { 'x-content-type-options': 'nosniff' };

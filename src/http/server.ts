@@ -5,6 +5,7 @@ import type { Duplex } from 'node:stream';
 import { createContext } from '../../schema/context.js';
 import { createSchema } from '../../schema/schema.js';
 import type { Clock } from '../clock.js';
+import type { Dialect } from '../dialect.js';
 import type { Engine } from '../engine/engine.js';
 import { type Limits, NO_LIMITS } from '../limits.js';
 import type { Log } from '../log.js';
@@ -14,6 +15,7 @@ import { refuseBare, tunnelRefusal, unreadable } from './bare.js';
 import { lengthRefusal, readBody, typeRefusal } from './body.js';
 import { acceptFor, browserRefusal, wantsStream } from './browser.js';
 import { corsHeaders } from './cors.js';
+import { DIALECT_METHODS, mount } from './dialects.js';
 import { graphiqlHeaders, graphiqlPage } from './graphiql.js';
 import { createGraphql } from './graphql.js';
 import { Hub } from './hub.js';
@@ -23,7 +25,7 @@ import { createMetrics, type Metrics } from './metrics.js';
 import { createOperations } from './operations.js';
 import { Backlog } from './outlet.js';
 import { createQuotas } from './quota.js';
-import { type Refusal, safeHeaders, sendRefusal } from './refusal.js';
+import { DRAINING, type Refusal, safeHeaders, sendRefusal } from './refusal.js';
 import { type Facts, headerLines, logWhenDone, paramsOf, requestIdOf } from './request.js';
 import { respond } from './respond.js';
 import { createRoutes, GRAPHQL_PATH, routeListener } from './routes.js';
@@ -55,6 +57,8 @@ export interface HttpServerOptions {
   trustedOnly?: boolean;
   /** Reads the metrics of a server with keys; empty: nobody does. */
   operatorToken?: string;
+  /** The HTTP APIs of other systems that are spoken here; none where not given. */
+  dialects?: readonly Dialect[];
   /** Why the server is not ready, beside that it drains; empty: it is. */
   ready(): Promise<string[]>;
   /** What an operator should mend though the server is ready: /readyz says it beside. */
@@ -71,13 +75,6 @@ export interface HttpServer {
   /** Ends streams and sockets (1001), waits for requests to end, and after the deadline cuts what is left. */
   close(deadlineMs: number): Promise<void>;
 }
-
-const DRAINING: Refusal = {
-  status: 503,
-  code: 'UNAVAILABLE',
-  message: 'the server is going down: try again',
-  headers: { 'retry-after': '1', connection: 'close' },
-};
 
 const METHODS = 'GET, HEAD, POST, OPTIONS';
 
@@ -117,6 +114,8 @@ export function createHttpServer(options: HttpServerOptions): HttpServer {
       ready: async () => (draining ? ['the server is going down'] : options.ready()),
     }),
   );
+
+  const dialectAt = mount(options.dialects ?? [], { auth, quotas, maxBodyBytes, draining: () => draining });
 
   /** What every request is checked for, whatever it wants. */
   const refusalOf = async (request: IncomingMessage): Promise<Refusal | null> => {
@@ -183,31 +182,36 @@ export function createHttpServer(options: HttpServerOptions): HttpServer {
 
   const serve = async (request: IncomingMessage, response: ServerResponse): Promise<void> => {
     const facts: Facts = { requestId: requestIdOf(request), account: undefined };
+    const dialect = dialectAt(pathOf(request));
     answering.started(request, response);
     const common = {
       'x-request-id': facts.requestId,
       ...safeHeaders,
-      ...corsHeaders(request, allowedOrigins),
+      ...corsHeaders(request, allowedOrigins, dialect ? DIALECT_METHODS : undefined),
     };
     for (const [name, value] of Object.entries(common)) response.setHeader(name, value);
     logWhenDone(log, clock, request, response, facts);
+    const refuse = (refusal: Refusal, extensions?: object) =>
+      dialect ? dialect.refuse(response, refusal) : sendRefusal(response, refusal, extensions);
     try {
       let refusal = await refusalOf(request);
       if (!refusal) {
         if ([GRAPHQL_PATH, '*'].includes(pathOf(request))) {
           refusal = await serveGraphql(request, response, facts);
+        } else if (dialect) {
+          refusal = await dialect.serve(request, response, facts);
         } else {
           if (continues(request)) response.writeContinue();
           await routes(request, response);
         }
       }
-      if (refusal) sendRefusal(response, refusal);
+      if (refusal) refuse(refusal);
     } catch (error) {
       // A client that left in the middle of its request is nobody's bug, and there is no one to answer.
       if (request.destroyed && !request.complete) return;
       log.error({ err: error, requestId: facts.requestId }, 'unexpected error');
       const failure: Refusal = { status: 500, code: 'INTERNAL', message: 'Unexpected error.' };
-      if (!response.headersSent) sendRefusal(response, failure, { requestId: facts.requestId });
+      if (!response.headersSent) refuse(failure, { requestId: facts.requestId });
       else response.destroy();
     }
   };

@@ -14,7 +14,7 @@ import {
   visit,
   visitWithTypeInfo,
 } from 'graphql';
-import type { Viewer } from '../../schema/context.js';
+import type { Viewer } from '../viewer.js';
 
 /** What an operation's document says about who may share its executions. */
 export interface DocumentFacts {

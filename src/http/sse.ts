@@ -1,8 +1,8 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { ExecutionArgs } from 'graphql';
-import type { Viewer } from '../../schema/context.js';
 import type { Clock } from '../clock.js';
 import { isSource } from '../engine/source.js';
+import type { Viewer } from '../viewer.js';
 import type { Auth } from './auth.js';
 import type { Follower } from './group.js';
 import type { Hub } from './hub.js';

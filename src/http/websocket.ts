@@ -5,11 +5,11 @@ import type { ExecutionResult, FormattedExecutionResult, GraphQLError } from 'gr
 import { handleProtocols, makeServer, type ServerOptions, type SubscribePayload } from 'graphql-ws';
 import { type WebSocket, WebSocketServer } from 'ws';
 import { apiError } from '../../schema/api-error.js';
-import type { Viewer } from '../../schema/context.js';
 import type { Clock } from '../clock.js';
 import { isSource } from '../engine/source.js';
 import { messageOf } from '../errors.js';
 import type { Log } from '../log.js';
+import type { Viewer } from '../viewer.js';
 import type { Auth } from './auth.js';
 import type { Hub } from './hub.js';
 import { exceeded, limits } from './limits.js';

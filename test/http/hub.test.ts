@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { buildSchema, type GraphQLSchema, parse } from 'graphql';
 import { describe, expect, it } from 'vitest';
-import { type Context, createContext, type Viewer } from '../../schema/context.js';
+import { type Context, createContext } from '../../schema/context.js';
 import { createSchema } from '../../schema/schema.js';
 import { createFeedReader } from '../../src/engine/feed-reader.js';
 import type { Parts } from '../../src/engine/parts.js';
@@ -13,6 +13,7 @@ import { createMasking } from '../../src/http/masking.js';
 import type { Sink } from '../../src/http/sink.js';
 import { memoryBus } from '../../src/memory/bus.js';
 import type { Store } from '../../src/store.js';
+import type { Viewer } from '../../src/viewer.js';
 import { ACCOUNT, job, recordingLog, viewer } from '../support/api.js';
 import { VirtualClock } from '../support/clock.js';
 import { fake } from '../support/fake.js';

@@ -1,4 +1,3 @@
-import type { Viewer } from '../../schema/context.js';
 import { createSchema } from '../../schema/schema.js';
 import { type Scope, scopes } from '../../src/account.js';
 import { type Clock, systemClock } from '../../src/clock.js';
@@ -9,6 +8,7 @@ import { type Job, RAW } from '../../src/job.js';
 import { NO_LIMITS, type Quotas } from '../../src/limits.js';
 import type { Log } from '../../src/log.js';
 import type { Store } from '../../src/store.js';
+import type { Viewer } from '../../src/viewer.js';
 import { fake } from './fake.js';
 
 export const ACCOUNT = {
