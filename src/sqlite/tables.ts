@@ -129,7 +129,7 @@ export const jobs = sqliteTable(
       .on(t.account, t.pipeline, t.experiment, t.priority)
       .where(sql`held = 1 and finished_at is null`),
     index('jobs_expiring').on(t.expiresAt).where(sql`expires_at is not null`),
-    index('jobs_parent').on(t.parent).where(sql`parent is not null`),
+    index('jobs_parent').on(t.parent, t.number).where(sql`parent is not null`),
   ],
 );
 
@@ -257,7 +257,7 @@ export const jobLinks = sqliteTable(
   ],
 );
 
-/** Stored pipelines, and every version of each. */
+/** Stored pipelines. What the newest version says of itself is beside it, so that lists need not read descriptors. */
 export const pipelines = sqliteTable(
   'pipelines',
   {
@@ -266,16 +266,17 @@ export const pipelines = sqliteTable(
     account: integer().notNull(),
     name: text().notNull(),
     version: integer().notNull(),
-    descriptor: text().notNull(),
+    description: text(),
+    tags: text().notNull(),
     createdAt: integer('created_at').notNull(),
     modifiedAt: integer('modified_at').notNull(),
+    /** Why the last run that a trigger owed it could not be submitted. */
+    triggerError: text('trigger_error'),
   },
-  (t) => [
-    uniqueIndex('pipelines_name').on(t.account, t.name),
-    index('pipelines_account').on(t.account, t.key),
-  ],
+  (t) => [uniqueIndex('pipelines_name').on(t.account, t.name)],
 );
 
+/** The newest versions of each stored pipeline, the one that runs among them. */
 export const pipelineVersions = sqliteTable(
   'pipeline_versions',
   {
@@ -315,11 +316,15 @@ export const triggers = sqliteTable(
 );
 
 /** Runs that are owed to triggers: written with the end of the run that caused them. */
-export const triggered = sqliteTable('triggered', {
-  key: integer().primaryKey({ autoIncrement: true }),
-  pipeline: integer().notNull(),
-  job: integer().notNull(),
-});
+export const triggered = sqliteTable(
+  'triggered',
+  {
+    key: integer().primaryKey({ autoIncrement: true }),
+    pipeline: integer().notNull(),
+    job: integer().notNull(),
+  },
+  (t) => [index('triggered_pipeline').on(t.pipeline)],
+);
 
 /** What an account has stored about algorithms, as HKube's API takes it. */
 export const algorithms = sqliteTable(

@@ -50,20 +50,22 @@ CREATE TABLE `pipelines` (
 	`account` integer NOT NULL,
 	`name` text NOT NULL,
 	`version` integer NOT NULL,
-	`descriptor` text NOT NULL,
+	`description` text,
+	`tags` text NOT NULL,
 	`created_at` integer NOT NULL,
-	`modified_at` integer NOT NULL
+	`modified_at` integer NOT NULL,
+	`trigger_error` text
 );
 --> statement-breakpoint
 CREATE UNIQUE INDEX `pipelines_id_unique` ON `pipelines` (`id`);--> statement-breakpoint
 CREATE UNIQUE INDEX `pipelines_name` ON `pipelines` (`account`,`name`);--> statement-breakpoint
-CREATE INDEX `pipelines_account` ON `pipelines` (`account`,`key`);--> statement-breakpoint
 CREATE TABLE `triggered` (
 	`key` integer PRIMARY KEY AUTOINCREMENT NOT NULL,
 	`pipeline` integer NOT NULL,
 	`job` integer NOT NULL
 );
 --> statement-breakpoint
+CREATE INDEX `triggered_pipeline` ON `triggered` (`pipeline`);--> statement-breakpoint
 CREATE TABLE `triggers` (
 	`account` integer NOT NULL,
 	`source` text NOT NULL,
@@ -96,4 +98,4 @@ ALTER TABLE `targets` ADD `paced_until` integer;--> statement-breakpoint
 CREATE INDEX `jobs_running` ON `jobs` (`account`,`pipeline`,`experiment`,`held`) WHERE finished_at is null;--> statement-breakpoint
 CREATE INDEX `jobs_held` ON `jobs` (`account`,`pipeline`,`experiment`,`priority`) WHERE held = 1 and finished_at is null;--> statement-breakpoint
 CREATE INDEX `jobs_expiring` ON `jobs` (`expires_at`) WHERE expires_at is not null;--> statement-breakpoint
-CREATE INDEX `jobs_parent` ON `jobs` (`parent`) WHERE parent is not null;
+CREATE INDEX `jobs_parent` ON `jobs` (`parent`,`number`) WHERE parent is not null;
