@@ -1,4 +1,5 @@
 import type { Account, ApiKey, Scope } from './account.js';
+import type { StoredAlgorithm } from './algorithm.js';
 import type {
   AttemptOutcome,
   Delivery,
@@ -7,7 +8,7 @@ import type {
   DeliveryStatus,
 } from './delivery.js';
 import type { EventType, LoggedEvent, Verbosity } from './event.js';
-import type { Job, JobNode, JobStatus } from './job.js';
+import type { Job, JobNode, JobStatus, JobType } from './job.js';
 import type { LeasedTask } from './lease.js';
 import type { KeyLimits, Limits, NoRoom } from './limits.js';
 import type { Pipeline, PipelineVersion, SaveMode } from './pipeline.js';
@@ -23,7 +24,16 @@ import type { HttpHeader, Webhook, WebhookFormat } from './webhook.js';
  * is full or fails, which ends by itself. Ids are the public ones;
  * what belongs to another account is answered like what never existed.
  */
-export interface Store extends Jobs, Pipelines, Tasks, Feed, Webhooks, Deliveries, Accounts, ApiKeys {
+export interface Store
+  extends Jobs,
+    Pipelines,
+    Algorithms,
+    Tasks,
+    Feed,
+    Webhooks,
+    Deliveries,
+    Accounts,
+    ApiKeys {
   /** Whether the database answers. */
   ping(): Promise<boolean>;
   /** The newest time in which writes were refused with UnavailableError; null: there was none since the start. */
@@ -121,8 +131,15 @@ export type Submitted =
 export interface JobFilter {
   statuses?: JobStatus[];
   pipelines?: string[];
+  /** Any of them. */
   tags?: string[];
+  /** Each of them. */
+  allTags?: string[];
   externalId?: string;
+  experiment?: string;
+  type?: JobType;
+  /** That some node of it runs. */
+  algorithm?: string;
   createdAfter?: number;
   createdBefore?: number;
 }
@@ -231,6 +248,36 @@ export interface Pipelines {
   ): Promise<{ jobUuids: string[]; next: string | null }>;
 }
 
+// ── Stored algorithms ───────────────────────────────────────────────────────────────────────────────
+
+export interface AlgorithmSave {
+  accountId: string;
+  name: string;
+  /** JSON text. */
+  document: string;
+  mode: SaveMode;
+  /** What every account may use; the account's own limits count as well. */
+  limits: Limits;
+  at: number;
+}
+
+/** The document as it now is, or why nothing was written. */
+export type AlgorithmSaved =
+  | { algorithm: StoredAlgorithm }
+  | { exists: true }
+  | { missing: true }
+  | { noRoom: NoRoom }
+  | { full: number };
+
+export interface Algorithms {
+  saveAlgorithm(save: AlgorithmSave): Promise<AlgorithmSaved>;
+  storedAlgorithm(accountId: string, name: string): Promise<StoredAlgorithm | null>;
+  /** All of them, by name: there are at most MAX_ALGORITHMS. */
+  storedAlgorithms(accountId: string): Promise<StoredAlgorithm[]>;
+  /** False for an unknown one. */
+  deleteAlgorithm(accountId: string, name: string): Promise<boolean>;
+}
+
 // ── Tasks ───────────────────────────────────────────────────────────────────────────────────────────
 
 export interface TaskFilter {
@@ -327,6 +374,8 @@ export interface Feed {
     limit: number,
   ): Promise<(EventPage & { ended: boolean }) | null>;
   event(accountId: string, id: string): Promise<LoggedEvent | null>;
+  /** What was done to a job, newest first: it was submitted, paused, resumed and cancelled. Empty for an unknown one. */
+  jobHistory(accountId: string, jobId: string, limit: number): Promise<LoggedEvent[]>;
 }
 
 // ── Webhooks ────────────────────────────────────────────────────────────────────────────────────────
@@ -381,6 +430,9 @@ export interface DeliveryFilter {
   webhookId?: string;
   jobId?: string;
   eventTypes?: EventType[];
+  sources?: DeliverySource[];
+  /** Only those that were tried. */
+  attempted?: boolean;
 }
 
 /** A delivery whose turn it is, with all that its body and its call are made of. */

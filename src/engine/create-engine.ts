@@ -3,6 +3,7 @@ import { ProblemError, problem, shown } from '../errors.js';
 import type { Job } from '../job.js';
 import { limitProblems } from '../limits.js';
 import type { AccountPatch } from '../store.js';
+import { saveAlgorithm } from './algorithms.js';
 import { createApiKey, revokeApiKey } from './api-keys.js';
 import type { Engine } from './engine.js';
 import { createFeedReader } from './feed-reader.js';
@@ -30,6 +31,11 @@ export function createEngine(parts: Parts): Engine {
     savePipeline: (accountId, input) => savePipeline(parts, accountId, input),
     deletePipeline: (accountId, name) => deletePipeline(parts, accountId, name),
     runPipeline: (accountId, request) => runPipeline(parts, accountId, request),
+    saveAlgorithm: (accountId, request) => saveAlgorithm(parts, accountId, request),
+    async deleteAlgorithm(accountId, name) {
+      if (await store.deleteAlgorithm(accountId, name)) return;
+      throw problem('NOT_FOUND', `algorithm ${name} Not Found`, ['name']);
+    },
     registerWebhook: (accountId, input) => registerWebhook(parts, accountId, input),
     updateWebhook: (accountId, id, input) => updateWebhook(parts, accountId, id, input),
     deleteWebhook: (accountId, id) => deleteWebhook(parts, accountId, id),

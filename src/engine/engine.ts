@@ -1,4 +1,5 @@
 import type { Account, ApiKey, Scope } from '../account.js';
+import type { StoredAlgorithm } from '../algorithm.js';
 import type { Delivery, DeliveryAttempt } from '../delivery.js';
 import type { EventType, LoggedEvent } from '../event.js';
 import type { Job, Origin } from '../job.js';
@@ -7,6 +8,7 @@ import type { FlowInputMode, Overrides } from '../merge.js';
 import type { Pipeline, SaveMode } from '../pipeline.js';
 import type { Cause, EventFilter } from '../store.js';
 import type { HttpHeader, Webhook, WebhookFormat } from '../webhook.js';
+import type { SaveAlgorithmRequest } from './algorithms.js';
 import type { AttemptView } from './attempt-source.js';
 import type { Source } from './source.js';
 
@@ -32,6 +34,11 @@ export interface Engine {
   deletePipeline(accountId: string, name: string): Promise<DeletedPipeline>;
   /** Submits a stored pipeline with what is given merged over it; see merge.ts. */
   runPipeline(accountId: string, request: RunPipelineRequest): Promise<Job>;
+
+  /** Stores what an algorithm is; CONFLICT and NOT_FOUND where the mode does not fit. */
+  saveAlgorithm(accountId: string, request: SaveAlgorithmRequest): Promise<StoredAlgorithm>;
+  /** NOT_FOUND for one that is not stored. */
+  deleteAlgorithm(accountId: string, name: string): Promise<void>;
 
   registerWebhook(accountId: string, input: WebhookInput): Promise<{ webhook: Webhook; secret: string }>;
   updateWebhook(accountId: string, id: string, input: Partial<WebhookInput>): Promise<Webhook>;

@@ -71,6 +71,8 @@ export function deliveriesQuery(filter: DeliveryFilter, page: Page): string {
   if (filter.webhookId !== undefined) where.push('d.target = @target');
   if (filter.jobId !== undefined) where.push('d.job = @job');
   if (filter.eventTypes) where.push('d.type in (select value from json_each(@types))');
+  if (filter.sources) where.push('t.source in (select value from json_each(@sources))');
+  if (filter.attempted) where.push('d.attempts > 0');
   if (page.after !== null) where.push('d.key > @after');
   if (page.before !== null) where.push('d.key < @before');
   return `${FROM} where ${where.join(' and ')} order by d.key ${page.inverted ? 'desc' : 'asc'} limit @limit`;
@@ -99,6 +101,7 @@ export function deliveriesParameters(
     target: keyIn('targets', 'id', filter.webhookId),
     job: keyIn('jobs', 'uuid', filter.jobId === undefined ? null : (parseJobId(filter.jobId)?.uuid ?? '')),
     types: JSON.stringify(filter.eventTypes ?? []),
+    sources: JSON.stringify(filter.sources ?? []),
     after: keyIn('deliveries', 'id', page.after),
     before: keyIn('deliveries', 'id', page.before),
     limit: page.limit,

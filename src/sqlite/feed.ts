@@ -144,6 +144,21 @@ export function feedOf(db: Handle): Feed {
       const ended = isEnded(job.status as JobStatus) && through >= job.position;
       return { events: rows.map((row) => eventOf(accountId, row)), through, ended, head, tail };
     },
+    async jobHistory(accountId, id, limit) {
+      const account = accountKey(db, accountId);
+      const parts = parseJobId(id);
+      const job = parts && jobByUuid(db, parts.uuid);
+      if (!job || job.account !== account || job.pipeline !== parts.pipelineName) return [];
+      // Word for word the condition of the index: a job of a million tasks has as many events that are none of these.
+      const rows = db
+        .prepare(
+          `select ${EVENT_COLUMNS} from events e indexed by events_history join jobs j on j.key = e.job
+           where e.job = ? and e.type in ('JOB_PENDING', 'JOB_PAUSED', 'JOB_RESUMED', 'JOB_CANCELLED')
+           order by e.position desc limit ?`,
+        )
+        .all(job.key, limit) as EventRow[];
+      return rows.map((row) => eventOf(accountId, row));
+    },
     async event(accountId, id) {
       const account = accountKey(db, accountId);
       const place = parseEventId(id, accountId);

@@ -313,7 +313,16 @@ function jobsQuery(filter: JobFilter, inverted: boolean): string {
     where.push(
       'exists (select 1 from json_each(j.tags) t where t.value in (select value from json_each(@tags)))',
     );
+  if (filter.allTags)
+    where.push(
+      'not exists (select 1 from json_each(@allTags) t where t.value not in (select value from json_each(j.tags)))',
+    );
   if (filter.externalId !== undefined) where.push('j.external_id = @externalId');
+  if (filter.experiment !== undefined) where.push('j.experiment = @experiment');
+  if (filter.type !== undefined)
+    where.push('exists (select 1 from json_each(j.types) t where t.value = @type)');
+  if (filter.algorithm !== undefined)
+    where.push('exists (select 1 from job_nodes n where n.job = j.key and n.algorithm = @algorithm)');
   if (filter.createdAfter !== undefined) where.push('j.created_at > @createdAfter');
   if (filter.createdBefore !== undefined) where.push('j.created_at < @createdBefore');
   // Newest first: what a person looks for is what was just submitted.
@@ -326,7 +335,11 @@ function jobsParameters(account: number, filter: JobFilter) {
     statuses: JSON.stringify(filter.statuses ?? []),
     pipelines: JSON.stringify(filter.pipelines ?? []),
     tags: JSON.stringify(filter.tags ?? []),
+    allTags: JSON.stringify(filter.allTags ?? []),
     externalId: filter.externalId ?? null,
+    experiment: filter.experiment ?? null,
+    type: filter.type ?? null,
+    algorithm: filter.algorithm ?? null,
     createdAfter: filter.createdAfter ?? null,
     createdBefore: filter.createdBefore ?? null,
   };

@@ -3,6 +3,7 @@ import type { Ids } from '../id.js';
 import type { Log } from '../log.js';
 import type { Store } from '../store.js';
 import { accountsOf } from './accounts.js';
+import { algorithmsOf } from './algorithms.js';
 import { apiKeysOf } from './api-keys.js';
 import { committerOf } from './committer.js';
 import { lockFolder, openDatabase, tryLockFolder } from './database.js';
@@ -43,6 +44,7 @@ export function openSqliteStore({ folder, clock, ids, own, log, maxMb }: SqliteO
     return {
       ...jobsOf(db, committer),
       ...pipelinesOf(db, commits, ids),
+      ...algorithmsOf(db, commits),
       ...tasksOf(db, commits, ids),
       ...feedOf(db),
       ...webhooksOf(db, commits, ids, () => clock.now()),

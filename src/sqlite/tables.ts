@@ -400,6 +400,9 @@ export const events = sqliteTable(
   (t) => [
     primaryKey({ columns: [t.account, t.position] }),
     index('events_job').on(t.job, t.position).where(sql`job is not null`),
+    index('events_history')
+      .on(t.job, t.position)
+      .where(sql`type in ('JOB_PENDING', 'JOB_PAUSED', 'JOB_RESUMED', 'JOB_CANCELLED')`),
   ],
 );
 

@@ -3,7 +3,7 @@ import type { NewJob } from '../state.js';
 import type { Handle } from './database.js';
 
 /**
- * What accounts.stored_bytes counts: the texts of job_inputs, node_inputs, task_items, task_results, pipeline_versions,
+ * What accounts.stored_bytes counts: the texts of job_inputs, node_inputs, task_items, task_results, pipeline_versions, algorithms,
  * delivery_bodies and events, in UTF-8. It is written in the transaction that writes them, and whoever removes such rows takes their
  * `octet_length` off again; test/sqlite/fixture.ts counts anew and compares.
  */

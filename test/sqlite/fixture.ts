@@ -153,6 +153,7 @@ export class Fixture {
         'pipeline_versions v join pipelines p on p.key = v.pipeline',
         'p.account',
       ),
+      sum('octet_length(g.document)', 'algorithms g', 'g.account'),
       sum('octet_length(b.body)', 'delivery_bodies b join deliveries d on d.key = b.delivery', 'd.account'),
       sum('octet_length(e.facts)', 'events e', 'e.account'),
     ];
