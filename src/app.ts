@@ -11,6 +11,7 @@ import { createDispatcher } from './deliver/dispatcher.js';
 import { createSender } from './deliver/sender.js';
 import { createDestinationPolicy } from './destination.js';
 import { encodeHkube, encodeHkubeV2 } from './dialects/hkube/format.js';
+import { hkubeDialect } from './dialects/hkube/routes.js';
 import { createApiKey } from './engine/api-keys.js';
 import { createEngine } from './engine/create-engine.js';
 import type { ApiKeyInput, Engine } from './engine/engine.js';
@@ -178,6 +179,7 @@ async function compose(
     trustedOnly: config.trustedOnly,
     operatorToken: config.metricsToken,
     limits,
+    dialects: [hkubeDialect({ engine, store, now: () => clock.now() })],
     ready: async () => {
       const stopped = Object.entries(loops).flatMap(([name, loop]) =>
         loop.alive() ? [] : [`the ${name} has stopped`],

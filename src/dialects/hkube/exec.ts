@@ -1,0 +1,57 @@
+import type { Call, Reply, Route } from '../../dialect.js';
+import { type Job, RAW } from '../../job.js';
+import type { Overrides } from '../../merge.js';
+import { checked } from './checks.js';
+import { withImages } from './images.js';
+import type { HkubeParts } from './jobs.js';
+
+/** `POST /exec/…`: what makes jobs. */
+export function execRoutes(parts: HkubeParts): Route[] {
+  const post = (path: string, run: (call: Call) => Promise<Job>): Route => ({
+    method: 'POST',
+    path,
+    scope: 'SUBMIT',
+    run: async (call): Promise<Reply> => ({
+      json: { jobId: (await withImages(parts, call.accountId, () => run(call))).id },
+    }),
+  });
+  const { engine } = parts;
+  const asked = (received: unknown) => ({ received, idempotencyKey: null });
+  return [
+    post('/exec/raw', ({ accountId, body }) =>
+      engine.submit(accountId, { operation: 'submitDescriptor', descriptor: body, ...asked(body) }),
+    ),
+
+    post('/exec/stored', ({ accountId, body }) => {
+      const { name } = checked(body, {
+        required: ['name'],
+        fields: { name: { type: 'string', minLength: 1 } },
+      });
+      const { name: _name, ...overrides } = body as Overrides;
+      return engine.runPipeline(accountId, {
+        name: String(name),
+        version: null,
+        overrides,
+        ...asked(body),
+      });
+    }),
+
+    post('/exec/algorithm', ({ accountId, body }) => {
+      const { name, input = [] } = checked(body, {
+        required: ['name'],
+        closed: true,
+        fields: {
+          name: { type: 'string', minLength: 1 },
+          input: { type: 'array' },
+          debug: { type: 'boolean' },
+        },
+      });
+      return engine.submit(accountId, {
+        operation: 'runAlgorithm',
+        descriptor: { name, nodes: [{ nodeName: name, algorithmName: name, input }] },
+        origin: { ...RAW, types: ['algorithm'] },
+        ...asked(body),
+      });
+    }),
+  ];
+}
