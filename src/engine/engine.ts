@@ -30,6 +30,11 @@ export interface Engine {
   savePipeline(accountId: string, input: SavePipelineRequest): Promise<Pipeline>;
   /** Cancels the jobs that were made of it and have not ended, then removes it with its versions. */
   deletePipeline(accountId: string, name: string): Promise<DeletedPipeline>;
+  /**
+   * Switches the cron of a stored pipeline on or off, by saving a version that says so. A pattern that is not given is
+   * the stored one, or else DEFAULT_CRON_PATTERN. NOT_FOUND for an unknown pipeline.
+   */
+  setCron(accountId: string, name: string, cron: { pattern?: string; enabled: boolean }): Promise<Pipeline>;
   /** Submits a stored pipeline with what is given merged over it; see merge.ts. */
   runPipeline(accountId: string, request: RunPipelineRequest): Promise<Job>;
 

@@ -6,6 +6,7 @@ import { type Graph, graphOf } from '../graph.js';
 import { type Job, RAW } from '../job.js';
 import { limitReached } from '../limits.js';
 import type { IdempotencyKey, JobTarget } from '../store.js';
+import { triggerProblems } from '../triggers.js';
 import type { SubmitInput } from './engine.js';
 import { newJob } from './new-job.js';
 import type { Parts } from './parts.js';
@@ -104,7 +105,8 @@ function refusal(problems: Problem[], prefix: string[]): ProblemError {
 
 function parsed(value: unknown, prefix: string[]): { descriptor: Descriptor } {
   const parsed = parseDescriptor(value);
-  if ('problems' in parsed) throw refusal(parsed.problems, prefix);
+  const problems = 'problems' in parsed ? parsed.problems : triggerProblems(parsed.descriptor);
+  if ('problems' in parsed || problems.length > 0) throw refusal(problems, prefix);
   return parsed;
 }
 

@@ -29,6 +29,7 @@ export function pipelineCases(opened: () => Opened, storeOf: () => Store): void 
         description: null,
         tags: [],
         descriptor: JSON.stringify(descriptor),
+        triggers: { cron: null, pipelines: [] },
         mode: 'either',
         ifVersion: null,
         limits: NO_LIMITS,
