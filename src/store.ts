@@ -301,7 +301,7 @@ export interface Triggering {
     accountId: string,
     pipelineName: string,
   ): Promise<{ sources: string[]; targets: string[]; error: string | null }>;
-  /** Every pair of a pipeline and one that runs after it, by the names of those that run. */
+  /** Pairs of a pipeline and one that runs after it, by the names of those that run: 10,000 at most. */
   triggerEdges(accountId: string): Promise<{ source: string; pipelineName: string }[]>;
   /** Jobs that the end of this one, or its tasks, have started: oldest first. */
   children(accountId: string, jobId: string, page: Page): Promise<Job[]>;

@@ -6,6 +6,9 @@ import type { Handle } from './database.js';
 import type { GroupCommit } from './group-commit.js';
 import { type JobSqlRow, jobOf, jobRow } from './jobs.js';
 
+/** As many as a picture of them can show; more pairs take more than a few milliseconds. */
+const MAX_EDGES = 10_000;
+
 export function triggeringOf(db: Handle, commits: GroupCommit): Triggering {
   return {
     dueCrons: async (at, limit) => dueCrons(db, at, limit),
@@ -42,16 +45,16 @@ export function triggeringOf(db: Handle, commits: GroupCommit): Triggering {
       db
         .prepare(
           `select t.source, p.name as pipelineName from triggers t join pipelines p on p.key = t.pipeline
-           where t.account = ? order by p.name, t.source`,
+           where t.account = ? order by p.name, t.source limit ?`,
         )
-        .all(accountKey(db, accountId)) as { source: string; pipelineName: string }[],
+        .all(accountKey(db, accountId), MAX_EDGES) as { source: string; pipelineName: string }[],
 
     async children(accountId, id, { after, before, inverted, limit }) {
       const number = (place: string | null) =>
         place === null ? null : (jobRow(db, accountId, place)?.number ?? 0);
       const rows = db
         .prepare(
-          `select * from jobs where parent = @id and account = @account
+          `select * from jobs indexed by jobs_parent where parent = @id and account = @account
            and number > ifnull(@after, 0) and (@before is null or number < @before)
            order by number ${inverted ? 'desc' : 'asc'} limit @limit`,
         )
