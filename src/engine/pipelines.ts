@@ -1,5 +1,5 @@
 import { depthProblem } from '../descriptor.js';
-import { ProblemError, problem, shown } from '../errors.js';
+import { ProblemError, problem } from '../errors.js';
 import type { Job } from '../job.js';
 import { limitReached } from '../limits.js';
 import { mergeDescriptor, type Overrides } from '../merge.js';
@@ -129,7 +129,7 @@ async function descriptorOf(
   if (!pipeline) throw problem('NOT_FOUND', notFoundSentence(name), ['name']);
   throw problem(
     'NOT_FOUND',
-    `pipeline ${shown(name)} has no version ${version}: the newest is ${pipeline.version}, and old ones are removed`,
+    `pipeline ${name} has no version ${version}: the newest is ${pipeline.version}, and old ones are removed`,
     ['version'],
   );
 }
