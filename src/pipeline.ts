@@ -32,7 +32,7 @@ export interface PipelineVersion {
   createdAt: number;
 }
 
-/** `no such pipeline`, in HKube's words. */
+/** That there is no such pipeline, in HKube's words. No name is longer than what is shown of this one. */
 export function notFoundSentence(name: string): string {
-  return `pipeline ${name} Not Found`;
+  return `pipeline ${name.length > 200 ? `${name.slice(0, 200)}…` : name} Not Found`;
 }
