@@ -87,6 +87,10 @@ const SubmitPipelinePayload = submitted(
 );
 const RunAlgorithmPayload = submitted('RunAlgorithmPayload', 'What became of runAlgorithm.');
 
+function triggersOf({ cron, ...rest }: typeof TriggersInput.$inferInput): Record<string, unknown> {
+  return { ...withoutNulls(rest), ...(cron && { cron: withoutNulls(cron) }) };
+}
+
 /** A typed input as a descriptor: null means "not given" there, but is a value within JSON. */
 function descriptorOf(input: typeof SubmitPipelineInput.$inferInput): Record<string, unknown> {
   const { idempotencyKey: _key, nodes, options, webhooks, triggers, ...rest } = input;
@@ -98,7 +102,7 @@ function descriptorOf(input: typeof SubmitPipelineInput.$inferInput): Record<str
     })),
     ...(options && { options: optionsOf(options) }),
     ...(webhooks && { webhooks: withoutNulls(webhooks) }),
-    ...(triggers && { triggers: withoutNulls(triggers) }),
+    ...(triggers && { triggers: triggersOf(triggers) }),
   };
 }
 

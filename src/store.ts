@@ -296,11 +296,10 @@ export interface Triggering {
   dueTriggers(limit: number, maxBytes: number): Promise<DueTrigger[]>;
   /** Such a run cannot be submitted: it is owed no more. */
   dropTrigger(key: number, error: string): Promise<void>;
-  /** Whose completed runs run this pipeline, what its own run, and why the last run it was owed was not submitted. */
-  triggers(
-    accountId: string,
-    pipelineName: string,
-  ): Promise<{ sources: string[]; targets: string[]; error: string | null }>;
+  /** Names of the pipelines whose completed runs run this one. */
+  triggerSources(accountId: string, pipelineName: string): Promise<string[]>;
+  /** Names of the stored pipelines that completed runs of this name run. */
+  triggerTargets(accountId: string, pipelineName: string): Promise<string[]>;
   /** Pairs of a pipeline and one that runs after it, by the names of those that run: 10,000 at most. */
   triggerEdges(accountId: string): Promise<{ source: string; pipelineName: string }[]>;
   /** Jobs that the end of this one, or its tasks, have started: oldest first. */

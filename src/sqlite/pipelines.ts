@@ -19,6 +19,7 @@ interface PipelineSqlRow {
   tags: string;
   created_at: number;
   modified_at: number;
+  trigger_error: string | null;
 }
 
 function pipelineOf(accountId: string, row: PipelineSqlRow): Pipeline {
@@ -31,6 +32,7 @@ function pipelineOf(accountId: string, row: PipelineSqlRow): Pipeline {
     tags: JSON.parse(row.tags) as string[],
     createdAt: row.created_at,
     modifiedAt: row.modified_at,
+    triggerError: row.trigger_error,
   };
 }
 

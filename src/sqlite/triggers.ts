@@ -22,24 +22,23 @@ export function triggeringOf(db: Handle, commits: GroupCommit): Triggering {
     dueTriggers: async (limit, maxBytes) => dueTriggers(db, limit, maxBytes),
     dropTrigger: (key, error) => commits.run(() => takeTriggered(db, key, error)),
 
-    async triggers(accountId, name) {
-      const account = accountKey(db, accountId);
-      const row = db
-        .prepare('select key, trigger_error as error from pipelines where account = ? and name = ?')
-        .get(account, name) as { key: number; error: string | null } | undefined;
-      if (!row) return { sources: [], targets: [], error: null };
-      const sources = db
-        .prepare('select source as name from triggers where pipeline = ? order by source')
-        .all(row.key) as { name: string }[];
-      const targets = db
+    triggerSources: async (accountId, name) =>
+      db
+        .prepare(
+          `select t.source from pipelines p join triggers t on t.pipeline = p.key
+           where p.account = ? and p.name = ? order by t.source`,
+        )
+        .pluck()
+        .all(accountKey(db, accountId), name) as string[],
+
+    triggerTargets: async (accountId, name) =>
+      db
         .prepare(
           `select p.name from triggers t join pipelines p on p.key = t.pipeline
            where t.account = ? and t.source = ? order by p.name`,
         )
-        .all(account, name) as { name: string }[];
-      const names = (rows: { name: string }[]) => rows.map((one) => one.name);
-      return { sources: names(sources), targets: names(targets), error: row.error };
-    },
+        .pluck()
+        .all(accountKey(db, accountId), name) as string[],
 
     triggerEdges: async (accountId) =>
       db

@@ -56,6 +56,7 @@ export function pipelineCases(opened: () => Opened, storeOf: () => Store): void 
         tags: ['t'],
         createdAt: at(),
         modifiedAt: at(),
+        triggerError: null,
       });
       const created = at();
       await opened().clock.advance(1_000);

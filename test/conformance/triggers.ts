@@ -207,7 +207,7 @@ export function triggerCases(opened: () => Opened, storeOf: () => Store): void {
 
     it('that are refused are owed no more, and remembered until one is paid', async () => {
       await save('b', { pipelines: ['a'] });
-      const refused = async () => (await store.triggers(account, 'b')).error;
+      const refused = async () => (await store.pipeline(account, 'b'))?.triggerError;
       for (const error of ['too much', null]) {
         await submitted('a');
         await end('succeeded');
@@ -240,17 +240,22 @@ export function triggerCases(opened: () => Opened, storeOf: () => Store): void {
       await save('c', { pipelines: ['b', 'a'] });
       await save('b', { pipelines: ['a'] });
       await save('x', { pipelines: ['a', 'c'] }, other);
-      expect(await store.triggers(account, 'c')).toEqual({ sources: ['a', 'b'], targets: [], error: null });
-      expect(await store.triggers(account, 'b')).toEqual({ sources: ['a'], targets: ['c'], error: null });
+      const sources = (name: string) => store.triggerSources(account, name);
+      const targets = (name: string) => store.triggerTargets(account, name);
+      expect(await sources('c')).toEqual(['a', 'b']);
+      expect(await sources('b')).toEqual(['a']);
+      expect(await targets('a')).toEqual(['b', 'c']);
+      expect(await targets('b')).toEqual(['c']);
+      expect(await targets('c')).toEqual([]);
       expect(await store.triggerEdges(account)).toEqual([
         { source: 'a', pipelineName: 'b' },
         { source: 'a', pipelineName: 'c' },
         { source: 'b', pipelineName: 'c' },
       ]);
       await save('c', { pipelines: ['x'] });
-      expect((await store.triggers(account, 'c')).sources).toEqual(['x']);
-      expect((await store.triggers(account, 'b')).targets).toEqual([]);
-      expect(await store.triggers(account, 'x')).toEqual({ sources: [], targets: [], error: null });
+      expect(await sources('c')).toEqual(['x']);
+      expect(await targets('b')).toEqual([]);
+      expect(await sources('x')).toEqual([]);
       expect(await store.triggerEdges('acc_nobody')).toEqual([]);
     });
   });
