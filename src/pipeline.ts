@@ -23,6 +23,8 @@ export interface Pipeline {
   createdAt: number;
   /** When the newest version was saved. */
   modifiedAt: number;
+  /** Why the last run that a trigger owed it could not be submitted; null where it was, or none was owed. */
+  triggerError: string | null;
 }
 
 /** One state of a stored pipeline's descriptor. */
@@ -32,7 +34,7 @@ export interface PipelineVersion {
   createdAt: number;
 }
 
-/** `no such pipeline`, in HKube's words. */
+/** That there is no such pipeline, in HKube's words. No name is longer than what is shown of this one. */
 export function notFoundSentence(name: string): string {
-  return `pipeline ${name} Not Found`;
+  return `pipeline ${name.length > 200 ? `${name.slice(0, 200)}…` : name} Not Found`;
 }

@@ -17,3 +17,11 @@ export interface ResultList {
   items: ResultItem[] | null;
   bytes: number;
 }
+
+/** An item as HKube writes it, JSON text: keys that say nothing are left out. */
+export function itemJson({ nodeName, batchIndex, algorithmName, resultJson, error }: ResultItem): string {
+  const place = batchIndex === null ? {} : { batchIndex };
+  const failure = error === null ? {} : { error };
+  const text = JSON.stringify({ nodeName, ...place, algorithmName, ...failure });
+  return resultJson === null ? text : `${text.slice(0, -1)},"result":${resultJson}}`;
+}

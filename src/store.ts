@@ -28,6 +28,7 @@ export interface Store
   extends Jobs,
     Pipelines,
     Algorithms,
+    Triggering,
     Tasks,
     Feed,
     Webhooks,
@@ -69,6 +70,8 @@ export interface Committed {
   deliveries: boolean;
   /** Whether some node waits to be expanded. */
   expansion: boolean;
+  /** Whether a stored pipeline is owed a run. */
+  triggered: boolean;
   /** Leases taken from their holders because the job has ended. */
   revoked: string[];
 }
@@ -195,6 +198,14 @@ export interface Jobs {
 
 // ── Stored pipelines ────────────────────────────────────────────────────────────────────────────────
 
+/** What runs a pipeline by itself, as it is kept beside its descriptor. */
+export interface SavedTriggers {
+  /** `nextAt` is the first run from now on, null where it is switched off; it counts where the cron is not what it was. */
+  cron: { pattern: string; timeZone: string; nextAt: number | null } | null;
+  /** Names of pipelines, each once. */
+  pipelines: string[];
+}
+
 export interface PipelineSave {
   accountId: string;
   name: string;
@@ -203,6 +214,7 @@ export interface PipelineSave {
   tags: string[];
   /** JSON text, defaults filled in. */
   descriptor: string;
+  triggers: SavedTriggers;
   mode: SaveMode;
   /** The version that is to be there before; null: any. */
   ifVersion: number | null;
@@ -276,6 +288,61 @@ export interface Algorithms {
   storedAlgorithms(accountId: string): Promise<StoredAlgorithm[]>;
   /** False for an unknown one. */
   deleteAlgorithm(accountId: string, name: string): Promise<boolean>;
+}
+
+// ── What runs stored pipelines by itself ───────────────────────────────────────────────────────────
+
+/** How a pipeline's cron stands. */
+export interface CronState {
+  pattern: string;
+  timeZone: string;
+  /** Null: it is switched off. */
+  nextRunAt: number | null;
+  /** When the last run was scheduled for, whatever became of it; null: there was none. */
+  lastRunAt: number | null;
+  /** The newest job it has submitted; it may have been removed. */
+  lastJobId: string | null;
+  /** Why the last run could not be submitted; null: it was. */
+  lastError: string | null;
+}
+
+/** A run by the clock whose time has come. */
+export interface DueCron extends Omit<CronRun, 'nextAt'> {
+  accountId: string;
+  pipelineName: string;
+  lastError: string | null;
+}
+
+/** A run that a stored pipeline is owed since a job has completed. */
+export interface DueTrigger {
+  key: number;
+  accountId: string;
+  pipelineName: string;
+  /** The job, how deep it lies itself, and about how long its results are together. */
+  jobId: string;
+  depth: number;
+  resultBytes: number;
+}
+
+export interface Triggering {
+  /** The next run of each cron that was due at `at`, `limit` of them, in order; and when any is due next. */
+  dueCrons(at: number, limit: number): Promise<{ due: DueCron[]; nextAt: number | null }>;
+  /** Goes on to the run after this one without a job; `error`, if any, says why. False: the run is not owed. */
+  skipCron(run: CronRun, error: string | null): Promise<boolean>;
+  /** Null for a pipeline without a cron. */
+  cron(accountId: string, pipelineName: string): Promise<CronState | null>;
+  /** Runs that are owed, in order; stops before `maxBytes` of results, but gives at least one. */
+  dueTriggers(limit: number, maxBytes: number): Promise<DueTrigger[]>;
+  /** Such a run cannot be submitted: it is owed no more. */
+  dropTrigger(key: number, error: string): Promise<void>;
+  /** Names of the pipelines whose completed runs run this one. */
+  triggerSources(accountId: string, pipelineName: string): Promise<string[]>;
+  /** Names of the stored pipelines that completed runs of this name run. */
+  triggerTargets(accountId: string, pipelineName: string): Promise<string[]>;
+  /** Pairs of a pipeline and one that runs after it, by the names of those that run: 10,000 at most. */
+  triggerEdges(accountId: string): Promise<{ source: string; pipelineName: string }[]>;
+  /** Jobs that the end of this one, or its tasks, have started: oldest first. */
+  children(accountId: string, jobId: string, page: Page): Promise<Job[]>;
 }
 
 // ── Tasks ───────────────────────────────────────────────────────────────────────────────────────────

@@ -1,6 +1,7 @@
-import { cronProblem, DEFAULT_TIME_ZONE } from './cron.js';
+import { cronProblem, DEFAULT_TIME_ZONE, nextRun } from './cron.js';
 import { fieldName } from './descriptor.js';
 import { type Problem, shown } from './errors.js';
+import type { SavedTriggers } from './store.js';
 
 /** What runs a stored pipeline by itself. */
 export interface Triggers {
@@ -18,23 +19,34 @@ export interface CronTrigger {
 
 /** Pipelines that one may name: all of them are looked at in the transaction that saves it. */
 export const MAX_TRIGGERS = 100;
+/** As long as the name of a pipeline can be: another one is nobody's. */
+const MAX_NAME = 200;
 
-/** The triggers of a descriptor that was checked. */
+/** The triggers of a descriptor. */
 export function triggersOf({ triggers }: { triggers?: unknown }): Triggers {
-  const { cron, pipelines } = (triggers ?? {}) as {
-    cron?: Partial<CronTrigger> | null;
-    pipelines?: string[] | null;
-  };
+  const { cron, pipelines } = objectOf(triggers);
+  const { pattern, timeZone, enabled } = objectOf(cron);
   return {
-    cron: cron?.pattern
-      ? {
-          pattern: cron.pattern,
-          timeZone: cron.timeZone ?? DEFAULT_TIME_ZONE,
-          enabled: cron.enabled ?? false,
-        }
-      : null,
-    pipelines: [...new Set(pipelines ?? [])],
+    cron:
+      typeof pattern === 'string'
+        ? {
+            pattern,
+            timeZone: typeof timeZone === 'string' ? timeZone : DEFAULT_TIME_ZONE,
+            enabled: enabled === true,
+          }
+        : null,
+    pipelines: Array.isArray(pipelines)
+      ? [...new Set(pipelines.filter((name): name is string => typeof name === 'string'))]
+      : [],
   };
+}
+
+/** What is kept of them beside a descriptor that is saved at this time. */
+export function savedTriggers(descriptor: { triggers?: unknown }, at: number): SavedTriggers {
+  const { cron, pipelines } = triggersOf(descriptor);
+  if (cron === null) return { cron, pipelines };
+  const { pattern, timeZone, enabled } = cron;
+  return { cron: { pattern, timeZone, nextAt: enabled ? nextRun(pattern, timeZone, at) : null }, pipelines };
 }
 
 /** What their shape does not say: patterns that never come, unknown time zones, too many names. */
@@ -57,4 +69,6 @@ export function triggerProblems(descriptor: { triggers?: unknown }): Problem[] {
   return problems;
 }
 
-const MAX_NAME = 200;
+function objectOf(value: unknown): Record<string, unknown> {
+  return typeof value === 'object' && value !== null ? (value as Record<string, unknown>) : {};
+}

@@ -5,6 +5,7 @@ import { limitProblems } from '../limits.js';
 import type { AccountPatch } from '../store.js';
 import { saveAlgorithm } from './algorithms.js';
 import { createApiKey, revokeApiKey } from './api-keys.js';
+import { setCron } from './cron.js';
 import type { Engine } from './engine.js';
 import { createFeedReader } from './feed-reader.js';
 import type { Parts } from './parts.js';
@@ -30,6 +31,7 @@ export function createEngine(parts: Parts): Engine {
     cancelJob: (accountId, jobId, reason) => cancelJob(parts, accountId, jobId, reason),
     savePipeline: (accountId, input) => savePipeline(parts, accountId, input),
     deletePipeline: (accountId, name) => deletePipeline(parts, accountId, name),
+    setCron: (accountId, name, cron) => setCron(parts, accountId, name, cron),
     runPipeline: (accountId, request) => runPipeline(parts, accountId, request),
     saveAlgorithm: (accountId, request) => saveAlgorithm(parts, accountId, request),
     async deleteAlgorithm(accountId, name) {

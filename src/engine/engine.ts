@@ -32,6 +32,11 @@ export interface Engine {
   savePipeline(accountId: string, input: SavePipelineRequest): Promise<Pipeline>;
   /** Cancels the jobs that were made of it and have not ended, then removes it with its versions. */
   deletePipeline(accountId: string, name: string): Promise<DeletedPipeline>;
+  /**
+   * Switches the cron of a stored pipeline on or off, by saving a version that says so. A pattern that is not given is
+   * the stored one, or else DEFAULT_CRON_PATTERN. NOT_FOUND for an unknown pipeline.
+   */
+  setCron(accountId: string, name: string, cron: { pattern?: string; enabled: boolean }): Promise<Pipeline>;
   /** Submits a stored pipeline with what is given merged over it; see merge.ts. */
   runPipeline(accountId: string, request: RunPipelineRequest): Promise<Job>;
 
@@ -79,7 +84,7 @@ export interface SubmitInput {
   descriptor: unknown;
   received: unknown;
   idempotencyKey: string | null;
-  /** How it came about; not given: a client has submitted it. */
+  /** How it came about; not given: as the operation says. */
   origin?: Origin;
   /** What it is for, if it must be done exactly once; a cause that is stale is thrown as StaleCauseError. */
   cause?: Cause;
@@ -100,7 +105,6 @@ export interface DeletedPipeline {
   stoppedJobs: number;
 }
 
-/** The origin is ['stored'] where not given. */
 export interface RunPipelineRequest extends Omit<SubmitInput, 'operation' | 'descriptor'> {
   name: string;
   /** Null: the newest. */

@@ -1,9 +1,10 @@
 import { depthProblem } from '../descriptor.js';
-import { ProblemError, problem, shown } from '../errors.js';
-import { type Job, RAW } from '../job.js';
+import { ProblemError, problem } from '../errors.js';
+import type { Job } from '../job.js';
 import { limitReached } from '../limits.js';
 import { mergeDescriptor, type Overrides } from '../merge.js';
 import { notFoundSentence, type Pipeline } from '../pipeline.js';
+import { savedTriggers } from '../triggers.js';
 import type { DeletedPipeline, RunPipelineRequest, SavePipelineRequest } from './engine.js';
 import type { Parts } from './parts.js';
 import { settleJob } from './settle.js';
@@ -24,16 +25,18 @@ export async function savePipeline(
   }
   const descriptor = checkStored(parts, given, ['descriptor']);
   const { name } = descriptor;
+  const at = parts.clock.now();
   const saved = await parts.store.savePipeline({
     accountId,
     name,
     description: descriptor.description ?? null,
     tags: descriptor.tags,
     descriptor: JSON.stringify(descriptor),
+    triggers: savedTriggers(descriptor, at),
     mode,
     ifVersion,
     limits: parts.limits,
-    at: parts.clock.now(),
+    at,
   });
   const place = ['descriptor', 'name'];
   if ('pipeline' in saved) return saved.pipeline;
@@ -107,15 +110,10 @@ export async function runPipeline(
   const tooDeep = depthProblem(overrides);
   if (tooDeep) throw new ProblemError(tooDeep);
   try {
-    return await submitWith(
-      parts,
-      accountId,
-      { origin: { ...RAW, types: ['stored'] }, ...request, operation: 'runPipeline' },
-      async () => {
-        const stored = await descriptorOf(parts, accountId, name, version);
-        return { ...mergeDescriptor(stored, overrides, flowInputMode), name };
-      },
-    );
+    return await submitWith(parts, accountId, { ...request, operation: 'runPipeline' }, async () => {
+      const stored = await descriptorOf(parts, accountId, name, version);
+      return { ...mergeDescriptor(stored, overrides, flowInputMode), name };
+    });
   } catch (error) {
     if (!(error instanceof ProblemError)) throw error;
     throw new ProblemError(error.problems.map((one) => ({ ...one, path: placeOf(one.path, overrides) })));
@@ -134,7 +132,7 @@ async function descriptorOf(
   if (!pipeline) throw problem('NOT_FOUND', notFoundSentence(name), ['name']);
   throw problem(
     'NOT_FOUND',
-    `pipeline ${shown(name)} has no version ${version}: the newest is ${pipeline.version}, and old ones are removed`,
+    `pipeline ${name} has no version ${version}: the newest is ${pipeline.version}, and old ones are removed`,
     ['version'],
   );
 }

@@ -3,15 +3,22 @@ import { type Descriptor, fieldName, parseDescriptor } from '../descriptor.js';
 import { checkUrl } from '../destination.js';
 import { type Problem, ProblemError, problem, StaleCauseError, shown } from '../errors.js';
 import { type Graph, graphOf } from '../graph.js';
-import { type Job, RAW } from '../job.js';
+import { type Job, type JobType, RAW } from '../job.js';
 import { limitReached } from '../limits.js';
 import type { IdempotencyKey, JobTarget } from '../store.js';
+import { triggerProblems } from '../triggers.js';
 import type { SubmitInput } from './engine.js';
 import { newJob } from './new-job.js';
 import type { Parts } from './parts.js';
 import { publish } from './publish.js';
 
 const MAX_IDEMPOTENCY_KEY = 255;
+const TYPE_OF: Record<SubmitInput['operation'], JobType> = {
+  submitPipeline: 'raw',
+  submitDescriptor: 'raw',
+  runAlgorithm: 'algorithm',
+  runPipeline: 'stored',
+};
 
 /** Submits a pipeline: idempotency first, then the checks, then one transaction. */
 export function submit(parts: Parts, accountId: string, input: SubmitInput): Promise<Job> {
@@ -34,7 +41,8 @@ export async function submitWith(
   const { descriptor, graph } = check(parts, await describe(), prefix);
   const targets = targetsOf(parts, descriptor, prefix);
   const at = parts.clock.now();
-  const job = newJob(parts.ids.uuid(), descriptor, graph, input.origin ?? RAW, at);
+  const origin = input.origin ?? { ...RAW, types: [TYPE_OF[input.operation]] };
+  const job = newJob(parts.ids.uuid(), descriptor, graph, origin, at);
   const { limits } = parts;
   const { cause } = input;
   const submitted = await parts.store.submit({ accountId, job, targets, idempotency, limits, cause, at });
@@ -104,7 +112,8 @@ function refusal(problems: Problem[], prefix: string[]): ProblemError {
 
 function parsed(value: unknown, prefix: string[]): { descriptor: Descriptor } {
   const parsed = parseDescriptor(value);
-  if ('problems' in parsed) throw refusal(parsed.problems, prefix);
+  const problems = 'problems' in parsed ? parsed.problems : triggerProblems(parsed.descriptor);
+  if ('problems' in parsed || problems.length > 0) throw refusal(problems, prefix);
   return parsed;
 }
 

@@ -14,6 +14,7 @@ import { jobsOf } from './jobs.js';
 import { Outages } from './outages.js';
 import { pipelinesOf } from './pipelines.js';
 import { tasksOf } from './tasks.js';
+import { triggeringOf } from './triggers.js';
 import { webhooksOf } from './webhooks.js';
 
 export interface SqliteOptions {
@@ -45,6 +46,7 @@ export function openSqliteStore({ folder, clock, ids, own, log, maxMb }: SqliteO
       ...jobsOf(db, committer),
       ...pipelinesOf(db, commits, ids),
       ...algorithmsOf(db, commits),
+      ...triggeringOf(db, commits),
       ...tasksOf(db, commits, ids),
       ...feedOf(db),
       ...webhooksOf(db, commits, ids, () => clock.now()),
