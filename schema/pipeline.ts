@@ -10,7 +10,7 @@ import {
 import { JobRef } from './refs.js';
 import { attempt, payloadType } from './user-error.js';
 
-const IDEMPOTENCY_KEY =
+export const IDEMPOTENCY_KEY =
   '1 to 255 characters, kept 24 hours at least: the same key with the same input gives the same job, with another one IDEMPOTENCY_CONFLICT.';
 
 const SubmitPipelineInput = builder.inputType('SubmitPipelineInput', {

@@ -65,7 +65,11 @@ class Fold {
 
   begin(at: number): void {
     this.emitJob('JOB_PENDING', at);
-    for (const node of this.nodes) if (node.parents.length === 0) this.activate(node, at);
+    for (const node of this.nodes) {
+      // What is kept whole runs nothing, and waits for nobody.
+      const ready = node.keeping?.whole || node.parents.every((parent) => this.isFinished(parent));
+      if (node.status === 'WAITING' && ready) this.activate(node, at);
+    }
   }
 
   /** JOB_PROGRESS once for a whole batch of outcomes, where the whole percent has changed: at most 100 a job. */
@@ -92,6 +96,8 @@ class Fold {
       }
       case 'expanded':
         return this.expand(outcome);
+      case 'kept':
+        return this.keep(outcome);
       case 'expansionFailed': {
         const node = this.nodes[outcome.node];
         if (node?.status !== 'ACTIVE') return false;
@@ -220,6 +226,7 @@ class Fold {
     const node = this.nodes[outcome.node];
     // A chunk that another expansion has already made is stale.
     if (node?.status !== 'ACTIVE' || !node.batch || node.expanded !== outcome.from) return false;
+    if (node.keeping) return false;
     this.changedNodes.add(node);
     node.total ??= outcome.total;
     if (node.total === 0) {
@@ -237,6 +244,27 @@ class Fold {
       this.newTasks.push({ ...newTask(node.index, outcome.from + index + 1, outcome.at), itemJson });
     });
     node.expanded += outcome.items.length;
+    return true;
+  }
+
+  /** Counts what was copied from an ended job, without a word about each; makes anew what did not succeed there. */
+  private keep(outcome: Extract<Outcome, { kind: 'kept' }>): boolean {
+    const node = this.nodes[outcome.node];
+    if (node?.status !== 'ACTIVE' || node.keeping?.next !== outcome.from) return false;
+    this.changedNodes.add(node);
+    if (outcome.gone) {
+      const message = `what was to be kept of node "${node.name}" was removed with its job; run the pipeline from the start`;
+      this.failJob(node, null, 'INPUT_INVALID', message, outcome.at);
+      return true;
+    }
+    const { next, succeeded, failed, again, at } = outcome;
+    for (const { item, itemJson } of again)
+      this.newTasks.push({ ...newTask(node.index, item, at), itemJson });
+    node.succeeded += succeeded;
+    node.failed += failed;
+    node.expanded += succeeded + failed + again.length;
+    node.keeping = next === null ? null : { ...node.keeping, next };
+    this.finish(node, at);
     return true;
   }
 
@@ -260,11 +288,11 @@ class Fold {
     return status === 'SUCCEEDED' || status === 'SKIPPED';
   }
 
-  /** Its inputs are all there. A batch still has to be expanded, which is not done here: it takes the inputs. */
+  /** Its inputs are all there. A batch still has to be expanded, which is not done here: it takes the inputs. Nor is copying. */
   private activate(node: NodeRow, at: number): void {
     this.changedNodes.add(node);
     node.status = 'ACTIVE';
-    if (node.batch) return;
+    if (node.batch || node.keeping) return;
     node.total = 1;
     node.expanded = 1;
     this.newTasks.push({ ...newTask(node.index, 0, at), itemJson: null });

@@ -3,6 +3,7 @@ import type { Delivery, DeliveryAttempt } from '../delivery.js';
 import type { EventType, LoggedEvent } from '../event.js';
 import type { Job, Origin } from '../job.js';
 import type { KeyLimits, Limits } from '../limits.js';
+import type { Kept, RerunFrom } from '../rerun.js';
 import type { EventFilter } from '../store.js';
 import type { HttpHeader, Webhook, WebhookFormat } from '../webhook.js';
 import type { AttemptView } from './attempt-source.js';
@@ -20,6 +21,11 @@ export interface Engine {
   submit(accountId: string, submission: SubmitInput): Promise<Job>;
   /** Cancels a job that has not ended; NOT_ALLOWED_IN_STATE for one that has. */
   cancelJob(accountId: string, jobId: string, reason: string | null): Promise<Job>;
+  /**
+   * A new job of the same pipeline, from its start, from what failed, or from one of its nodes: see RerunFrom. All but START
+   * is NOT_ALLOWED_IN_STATE for a job that has not ended; START and FAILED keep its name, a node's name is added to it.
+   */
+  rerunJob(accountId: string, input: RerunInput): Promise<Job>;
 
   registerWebhook(accountId: string, input: WebhookInput): Promise<{ webhook: Webhook; secret: string }>;
   updateWebhook(accountId: string, id: string, input: Partial<WebhookInput>): Promise<Webhook>;
@@ -56,12 +62,21 @@ export interface Engine {
 }
 
 export interface SubmitInput {
-  operation: 'submitPipeline' | 'submitDescriptor' | 'runAlgorithm';
+  operation: 'submitPipeline' | 'submitDescriptor' | 'runAlgorithm' | 'rerunJob';
   descriptor: unknown;
   received: unknown;
   idempotencyKey: string | null;
   /** How it came about; not given: a client has submitted it. */
   origin?: Origin;
+  /** The nodes, by name, that keep tasks of an ended job; not given: none. */
+  kept?: ReadonlyMap<string, Kept>;
+}
+
+export interface RerunInput {
+  jobId: string;
+  from: RerunFrom;
+  idempotencyKey: string | null;
+  received: unknown;
 }
 
 export interface ApiKeyInput {

@@ -1,9 +1,10 @@
+import { advance } from '../advance.js';
 import type { BatchProblem, OpenBatch } from '../batch.js';
 import { Loop } from '../loop.js';
 import type { Outcome } from '../state.js';
 import type { Expansion } from '../store.js';
 import type { Parts } from './parts.js';
-import { settleJob } from './settle.js';
+import { settleJob, tell } from './settle.js';
 
 /** Rows a chunk makes: each is a unit of a commit, of about 2 ms. */
 const CHUNK = 250;
@@ -13,8 +14,8 @@ const CHUNKS_A_TURN = 32;
 const KEPT = 8;
 
 /**
- * Makes the task rows of batches, in chunks, each its own commit: a crash loses one chunk, and a batch of a million
- * delays nobody. The rows of many batches are made in turns.
+ * Makes the task rows of batches, and copies those that a rerun keeps, in chunks, each its own commit: a crash loses one
+ * chunk, and a batch of a million delays nobody. The rows of many batches are made in turns.
  */
 export function createExpander(parts: Parts): Loop {
   const kept = new Map<string, OpenBatch>();
@@ -32,6 +33,10 @@ export function createExpander(parts: Parts): Loop {
       return null;
     }
     place = expansion.place;
+    if (expansion.keeping) {
+      await keep(parts, expansion);
+      return 0;
+    }
     const batch = kept.get(place) ?? (await open(parts, expansion));
     if (!batch) return 0;
     kept.set(place, batch);
@@ -39,6 +44,10 @@ export function createExpander(parts: Parts): Loop {
     for (const oldest of [...kept.keys()].slice(0, Math.max(kept.size - KEPT, 0))) drop(oldest);
     return 0;
   });
+}
+
+async function keep(parts: Parts, { jobUuid, node }: Expansion): Promise<void> {
+  tell(parts, jobUuid, await parts.store.keep(jobUuid, node, parts.clock.now(), advance));
 }
 
 /** Makes the next chunks; true where the batch has all its rows, cannot get them, or wants no more. */

@@ -16,20 +16,29 @@ const MAX_IDEMPOTENCY_KEY = 255;
 /** Submits a pipeline: idempotency first, then the checks, then one transaction. */
 export async function submit(parts: Parts, accountId: string, input: SubmitInput): Promise<Job> {
   const idempotency = idempotencyOf(input);
-  if (idempotency) {
-    const earlier = await parts.store.findIdempotent(accountId, idempotency);
-    if (earlier) return answer(parts, accountId, earlier, idempotency);
-  }
+  const earlier = await submittedBefore(parts, accountId, input);
+  if (earlier) return earlier;
   const prefix = input.operation === 'submitDescriptor' ? ['descriptor'] : [];
-  const { descriptor, graph } = check(parts, input.descriptor, prefix);
+  const { descriptor, graph } = check(parts, input, prefix);
   const targets = targetsOf(parts, descriptor, prefix);
   const at = parts.clock.now();
-  const job = newJob(parts.ids.uuid(), descriptor, graph, input.origin ?? RAW, at);
+  const job = newJob(parts.ids.uuid(), descriptor, graph, input.origin ?? RAW, at, input.kept);
   const { limits } = parts;
   const submitted = await parts.store.submit({ accountId, job, targets, idempotency, limits, at });
   if ('noRoom' in submitted) throw limitReached(submitted.noRoom);
   if ('committed' in submitted) publish(parts.bus, submitted.committed);
   return answer(parts, accountId, submitted, idempotency);
+}
+
+/** The job of an earlier submission with the same key. */
+export async function submittedBefore(
+  parts: Parts,
+  accountId: string,
+  input: Pick<SubmitInput, 'operation' | 'idempotencyKey' | 'received'>,
+): Promise<Job | null> {
+  const idempotency = idempotencyOf(input);
+  const earlier = idempotency && (await parts.store.findIdempotent(accountId, idempotency));
+  return earlier && answer(parts, accountId, earlier, idempotency);
 }
 
 async function answer(
@@ -54,7 +63,11 @@ async function answer(
 }
 
 /** The hash is of the input as it was received, so that a default that changes later makes no conflict. */
-function idempotencyOf({ operation, idempotencyKey, received }: SubmitInput): IdempotencyKey | null {
+function idempotencyOf({
+  operation,
+  idempotencyKey,
+  received,
+}: Pick<SubmitInput, 'operation' | 'idempotencyKey' | 'received'>): IdempotencyKey | null {
   if (idempotencyKey === null) return null;
   if (
     idempotencyKey.length < 1 ||
@@ -73,7 +86,11 @@ function idempotencyOf({ operation, idempotencyKey, received }: SubmitInput): Id
   return { operation, key: idempotencyKey, hash };
 }
 
-function check(parts: Parts, value: unknown, prefix: string[]): { descriptor: Descriptor; graph: Graph } {
+function check(
+  parts: Parts,
+  { descriptor: value, kept }: Pick<SubmitInput, 'descriptor' | 'kept'>,
+  prefix: string[],
+): { descriptor: Descriptor; graph: Graph } {
   const refuse = (problems: Problem[]): never => {
     throw new ProblemError(problems.map((one) => ({ ...one, path: [...prefix, ...one.path] })));
   };
@@ -82,7 +99,8 @@ function check(parts: Parts, value: unknown, prefix: string[]): { descriptor: De
   const { descriptor } = parsed;
   const { graph, problems } = graphOf(descriptor);
   descriptor.nodes.forEach((node, index) => {
-    if (parts.algorithms.has(node.algorithmName!)) return;
+    // Of what is kept whole nothing runs.
+    if (kept?.get(node.nodeName)?.whole || parts.algorithms.has(node.algorithmName!)) return;
     const known = [...parts.algorithms.keys()].sort().slice(0, 10).join(', ');
     problems.push({
       code: 'NOT_FOUND',

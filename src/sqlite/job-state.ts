@@ -35,6 +35,9 @@ export interface NodeSqlRow {
   succeeded: number;
   failed: number;
   active: number;
+  kept_job: number | null;
+  kept_whole: number;
+  kept: number;
 }
 
 export interface TaskSqlRow {
@@ -71,6 +74,7 @@ export function nodeOf(row: NodeSqlRow): NodeRow {
     succeeded: row.succeeded,
     failed: row.failed,
     active: row.active,
+    keeping: row.kept_job === null ? null : { whole: row.kept_whole === 1, next: row.kept },
   };
 }
 
@@ -155,7 +159,8 @@ export function writeChange(db: Handle, { row, accountId, state }: Loaded, chang
 
   const ended = job.finishedAt !== null;
   const updateNode = db.prepare(
-    `update job_nodes set status = ?, total = ?, expanded = ?, succeeded = ?, failed = ?, active = ?, expanding = ?
+    `update job_nodes set status = ?, total = ?, expanded = ?, succeeded = ?, failed = ?, active = ?, expanding = ?,
+       kept_job = iif(?, kept_job, null), kept = ?
      where job = ? and node = ?`,
   );
   for (const node of change.nodes) {
@@ -168,6 +173,8 @@ export function writeChange(db: Handle, { row, accountId, state }: Loaded, chang
       node.failed,
       node.active,
       Number(expanding),
+      Number(node.keeping !== null),
+      node.keeping?.next ?? 0,
       row.key,
       node.index,
     );
@@ -225,8 +232,10 @@ export function writeChange(db: Handle, { row, accountId, state }: Loaded, chang
   unit.append({ key: row.account, id: accountId }, row, change.events);
 }
 
-function isExpanding(node: NodeRow): boolean {
-  return node.batch && node.status === 'ACTIVE' && (node.total === null || node.expanded < node.total);
+/** Whether rows of it are still to be made or copied. */
+export function isExpanding(node: NodeRow): boolean {
+  if (node.status !== 'ACTIVE') return false;
+  return node.keeping !== null || (node.batch && (node.total === null || node.expanded < node.total));
 }
 
 function insertTasks(
@@ -314,7 +323,8 @@ export function insertJob(
   );
   const insertNode = db.prepare(
     `insert into job_nodes (job, node, name, algorithm, queue, batch, parents, retry_policy, retry_limit, timeout_ms, in_results,
-     status, total, expanded, succeeded, failed, active, expanding) values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 0, 0, 0, ?)`,
+     status, total, expanded, succeeded, failed, active, expanding, kept_job, kept_node, kept_whole)
+     values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 0, 0, 0, ?, ?, ?, ?)`,
   );
   const insertInput = db.prepare(
     'insert into node_inputs (job, node, input, operation, extra_data) values (?, ?, ?, ?, ?)',
@@ -336,6 +346,9 @@ export function insertJob(
       node.total,
       node.expanded,
       Number(isExpanding(node)),
+      node.kept && keptJobKey(db, account.key, node.kept.jobUuid),
+      node.kept?.node ?? null,
+      Number(node.keeping?.whole ?? false),
     );
     insertInput.run(row.key, node.index, node.input, node.operation, node.extraData);
   }
@@ -346,6 +359,12 @@ export function insertJob(
     ).run(account.key, idempotency.operation, idempotency.key, idempotency.hash, row.key, at);
   }
   return row;
+}
+
+/** The key of a job whose tasks are kept; 0, which is none, where it is gone: the copying finds that out. */
+function keptJobKey(db: Handle, account: number, uuid: string): number {
+  const row = db.prepare('select key from jobs where uuid = ? and account = ?').get(uuid, account);
+  return (row as { key: number } | undefined)?.key ?? 0;
 }
 
 function json(value: unknown): string | null {

@@ -19,7 +19,7 @@ const TASKS_A_TURN = 32;
 /** Input texts that one claim may carry; a single task may exceed it. */
 const CLAIM_BYTES = 8 * 1024 * 1024;
 
-export function tasksOf(db: Handle, commits: GroupCommit, ids: Ids): Tasks {
+export function tasksOf(db: Handle, commits: GroupCommit, ids: Ids): Omit<Tasks, 'keep'> {
   let turn = lastTurn(db);
   return {
     claim: (claim) =>
@@ -117,15 +117,21 @@ export function tasksOf(db: Handle, commits: GroupCommit, ids: Ids): Tasks {
 
     async nextExpansion(after): Promise<Expansion | null> {
       const [job, node] = (after ?? '0.0').split('.').map(Number);
-      const query = `select n.job, n.node, n.expanded, j.uuid from job_nodes n join jobs j on j.key = n.job where n.expanding = 1`;
+      const query = `select n.job, n.node, n.expanded, n.kept_job is not null as keeping, j.uuid from job_nodes n join jobs j on j.key = n.job where n.expanding = 1`;
       const row = (db
         .prepare(`${query} and (n.job, n.node) > (?, ?) order by n.job, n.node limit 1`)
         .get(job, node) ?? db.prepare(`${query} order by n.job, n.node limit 1`).get()) as
-        | { job: number; node: number; expanded: number; uuid: string }
+        | { job: number; node: number; expanded: number; keeping: number; uuid: string }
         | undefined;
-      return row
-        ? { place: `${row.job}.${row.node}`, jobUuid: row.uuid, node: row.node, expanded: row.expanded }
-        : null;
+      if (!row) return null;
+      const { node: index, expanded, keeping, uuid } = row;
+      return {
+        place: `${row.job}.${index}`,
+        jobUuid: uuid,
+        node: index,
+        expanded,
+        keeping: keeping === 1,
+      };
     },
 
     async expansionInputs(jobUuid, node) {
