@@ -82,7 +82,7 @@ function check(parts: Parts, value: unknown, prefix: string[]): { descriptor: De
   const { descriptor } = parsed;
   const { graph, problems } = graphOf(descriptor);
   descriptor.nodes.forEach((node, index) => {
-    if (parts.algorithms.has(node.algorithmName!)) return;
+    if (node.kind === 'output' || parts.algorithms.has(node.algorithmName!)) return;
     const known = [...parts.algorithms.keys()].sort().slice(0, 10).join(', ');
     problems.push({
       code: 'NOT_FOUND',
