@@ -98,8 +98,10 @@ function fromNode({ id, descriptor, nodes, given }: Before, nodeName: string): R
   for (const child of runs) {
     for (const of of nodes[child]!.parents.map((parent) => nodes[parent]!)) {
       if (runs.has(of.index)) continue;
+      const { name, waits } = nodes[child]!;
+      if (waits.includes(of.index)) throw refuse(`relation waitAny for node ${name} is not allowed`);
       if (!isDone(of) && !given.has(of.name)) {
-        const message = `node ${shown(nodes[child]!.name)} needs the result of node ${shown(of.name)}, which did not succeed; run the job again from FAILED, or from that node`;
+        const message = `node ${shown(name)} needs the result of node ${shown(of.name)}, which did not succeed; run the job again from FAILED, or from that node`;
         throw refuse(message, 'NOT_ALLOWED_IN_STATE');
       }
       kept.set(of.name, given.get(of.name) ?? { jobId: id, of, whole: true, given: id });

@@ -2,6 +2,7 @@ import { begin } from '../advance.js';
 import type { Descriptor } from '../descriptor.js';
 import type { Graph } from '../graph.js';
 import { type Origin, parseJobId, progressOf } from '../job.js';
+import { OUTPUT_QUEUE } from '../node-kind.js';
 import { type Kept, withCacheJobIds } from '../rerun.js';
 import type { JobRow, NewJob, NodeRow } from '../state.js';
 
@@ -19,16 +20,23 @@ export function newJob(
 ): NewJob {
   const isParent = new Set(graph.nodes.flatMap((node) => node.parents));
   const rows = descriptor.nodes.map((node, index): NodeRow => {
-    const { parents, batches } = graph.nodes[index]!;
+    const { parents, needs, waits, batch, batches } = graph.nodes[index]!;
+    const output = node.kind === 'output';
+    const algorithmName = node.algorithmName ?? 'output';
     const keep = kept.get(node.nodeName);
     return {
       index,
       name: node.nodeName,
-      algorithmName: node.algorithmName!,
+      kind: output ? 'output' : 'algorithm',
+      algorithmName,
       // Module algorithms have a queue each, of their own name.
-      queue: node.algorithmName!,
-      batch: keep?.given ? keep.of.batch : batches.length > 0,
+      queue: output ? OUTPUT_QUEUE : algorithmName,
+      batch: keep?.given ? keep.of.batch : batch,
       parents,
+      needs,
+      waits,
+      fan: keep?.of.fan ?? (waits.length > 0 && batches.length === 0 ? 1 : null),
+      scanned: 0,
       retryPolicy: node.retry.policy,
       retryLimit: node.retry.limit,
       // What was skipped has no tasks to copy.

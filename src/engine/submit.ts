@@ -100,7 +100,8 @@ function check(
   const { graph, problems } = graphOf(descriptor);
   descriptor.nodes.forEach((node, index) => {
     // Of what is kept whole nothing runs.
-    if (kept?.get(node.nodeName)?.whole || parts.algorithms.has(node.algorithmName!)) return;
+    if (node.kind === 'output' || kept?.get(node.nodeName)?.whole) return;
+    if (parts.algorithms.has(node.algorithmName!)) return;
     const known = [...parts.algorithms.keys()].sort().slice(0, 10).join(', ');
     problems.push({
       code: 'NOT_FOUND',
