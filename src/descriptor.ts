@@ -210,9 +210,10 @@ function supportProblems(descriptor: Descriptor): Problem[] {
     refuse('kind "stream" is not supported: only batch pipelines are run', ['kind']);
   descriptor.nodes.forEach((one, index) => {
     const path = ['nodes', String(index)];
+    if (one.kind === 'output') return;
     if (one.kind !== 'algorithm') {
       refuse(
-        `${fieldName(path)}.kind "${one.kind}" is not supported: only nodes of kind "algorithm" are run`,
+        `${fieldName(path)}.kind "${one.kind}" is not supported: nodes of kind "algorithm" and "output" are run`,
         [...path, 'kind'],
       );
     } else if (one.algorithmName === undefined) {

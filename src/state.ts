@@ -1,5 +1,6 @@
 import type { NewEvent } from './event.js';
 import type { JobError, JobStatus, NodeStatus, Origin, Progress, TaskErrorCode } from './job.js';
+import type { NodeKind } from './node-kind.js';
 import type { RetryPolicy, TaskRef, TaskStatus } from './task.js';
 
 /** What is new about one job, from outside the rules. `token` must be the one the task is leased under. */
@@ -29,11 +30,44 @@ export type Outcome =
   /** The lease ended without a word. */
   | { kind: 'expired'; ref: TaskRef; token: string; at: number }
   /** Rows `from` … `from + items.length - 1` (from 0) of a batch of `total`; items are JSON texts. */
-  | { kind: 'expanded'; node: number; at: number; total: number; from: number; items: string[] }
+  | { kind: 'expanded'; node: number; at: number; total: number; from: number; items: (string | null)[] }
+  | Spawned
+  /** Rows `from` … of an ended job's node were looked at; see Keeping. */
+  | {
+      kind: 'kept';
+      node: number;
+      at: number;
+      from: number;
+      /** The first row that was not looked at; null: there are no more. */
+      next: number | null;
+      /** Rows that were copied as they are. */
+      succeeded: number;
+      failed: number;
+      /** Rows that did not succeed there, to run here. */
+      again: { item: number; itemJson: string | null }[];
+      /** Something that was to be kept is not there any more, so none of it was copied. */
+      gone: boolean;
+    }
   | { kind: 'expansionFailed'; node: number; at: number; code: TaskErrorCode; message: string }
   | { kind: 'cancel'; at: number; reason: string }
   /** The rules themselves have failed on this job: it ends, so that nobody tries for ever. */
   | { kind: 'broken'; at: number };
+
+/** Rows of a node that waits for items of its parents, made for those that have arrived. */
+export interface Spawned {
+  kind: 'spawned';
+  node: number;
+  at: number;
+  /** Rows the node had when this was made: with others it is stale. */
+  from: number;
+  /** Rows for each of the parents' items. */
+  fan: number;
+  /** Items of the parents that have been looked at in order. */
+  scanned: number;
+  /** The arrivals that have been looked at, by key. */
+  arrivals: number[];
+  rows: { item: number; json: string | null }[];
+}
 
 /** The counters of a job and what its rules need of the descriptor. */
 export interface JobRow {
@@ -53,18 +87,37 @@ export interface NodeRow {
   name: string;
   algorithmName: string;
   queue: string;
-  /** Makes one task of each element of its batch references. */
+  kind: NodeKind;
+  /** Makes tasks by the item: one of each element of its batch references, for each item of those it waits for. */
   batch: boolean;
   parents: number[];
+  /** Parents that must be finished before it starts, and those that hand over each item as it is done. */
+  needs: number[];
+  waits: number[];
   retryPolicy: RetryPolicy;
   retryLimit: number;
   status: NodeStatus;
   /** Number of tasks; null until it is known. */
   total: number | null;
+  /** Rows made so far. */
   expanded: number;
+  /** Rows for each item of those it waits for; null until it is known. */
+  fan: number | null;
+  /** Items of those that were looked at in order; the others come as arrivals. */
+  scanned: number;
   succeeded: number;
   failed: number;
   active: number;
+  /** Until its rows of an ended job are copied; null afterwards, and where nothing is kept. */
+  keeping: Keeping | null;
+}
+
+/** How the tasks of a node come from a node of an ended job, in a rerun. The number of tasks is known from it. */
+export interface Keeping {
+  /** All its rows succeeded or may stay failed: nothing of the node runs. Else what did not succeed there runs here. */
+  whole: boolean;
+  /** The first row that was not looked at so far, as an item. */
+  next: number;
 }
 
 export interface TaskRow extends TaskRef {
@@ -100,6 +153,10 @@ export interface Change {
   tasks: TaskRow[];
   newTasks: (TaskRow & { itemJson: string | null })[];
   results: (TaskRef & { json: string })[];
+  /** Items of a parent that have ended, each for a node that waits for them: to be looked at. */
+  arrivals: TaskRef[];
+  /** Keys of arrivals that need not be looked at again. */
+  lookedAt: number[];
   events: NewEvent[];
   accepted: boolean[];
   /** Tokens whose holders must stop. */
@@ -127,6 +184,8 @@ export interface NewJob {
     includeInResults: boolean;
     /** What the algorithm gets as `info.extraData`, JSON. */
     extraData: string | null;
+    /** Where its tasks come from, if it keeps any. */
+    kept: { jobUuid: string; node: number } | null;
   })[];
   newTasks: Change['newTasks'];
   events: NewEvent[];
@@ -134,5 +193,6 @@ export interface NewJob {
 
 /** Whether an outcome can end a job that has other tasks under lease: then the rules must see those. */
 export function mayEndEarly(outcome: Outcome): boolean {
+  if (outcome.kind === 'kept') return outcome.gone;
   return ['failed', 'expired', 'expansionFailed', 'cancel', 'broken'].includes(outcome.kind);
 }

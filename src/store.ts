@@ -14,7 +14,7 @@ import type { KeyLimits, Limits, NoRoom } from './limits.js';
 import type { Pipeline, PipelineVersion, SaveMode } from './pipeline.js';
 import type { InputSource, Reference } from './reference.js';
 import type { ResultItem, ResultList } from './result.js';
-import type { Change, JobState, NewJob, Outcome } from './state.js';
+import type { Change, JobState, NewJob, NodeRow, Outcome } from './state.js';
 import type { Task, TaskStatus } from './task.js';
 import type { HttpHeader, Webhook, WebhookFormat } from './webhook.js';
 
@@ -186,6 +186,8 @@ export interface Jobs {
   /** The descriptor as executed, JSON text. */
   descriptor(accountId: string, jobId: string): Promise<string | null>;
   nodes(accountId: string, jobId: string): Promise<JobNode[]>;
+  /** The same as the rules see them. */
+  nodeRows(accountId: string, jobId: string): Promise<NodeRow[]>;
   /** Result items in order, from `after` (the count of items already read); stops early at `maxBytes`. */
   results(
     accountId: string,
@@ -362,7 +364,7 @@ export interface Claim {
   at: number;
 }
 
-/** A batch node that is ready but does not have all its rows yet. */
+/** A node that is ready but does not have all its rows yet: of a batch, or kept ones. */
 export interface Expansion {
   /** Where it stands in the store's order: hand it in again to get the one after it. */
   place: string;
@@ -370,6 +372,34 @@ export interface Expansion {
   node: number;
   /** Rows made so far. */
   expanded: number;
+  /** Its rows come from an ended job first: see `keep`. */
+  keeping: boolean;
+  /** Whether its rows are made as items of its parents are done: see `waiting`. */
+  waits: boolean;
+}
+
+/** A node that waits for items of its parents, and what there is to look at. */
+export interface Waiting {
+  nodeName: string;
+  expanded: number;
+  /** Items that were looked at in order. */
+  scanned: number;
+  /** Items of the parent that has most. */
+  width: number;
+  looked: LookedAt[];
+  /** Whether that is not all. */
+  more: boolean;
+}
+
+/** An item of a node's parents, counted from 1. */
+export interface LookedAt {
+  item: number;
+  /** Rows made of it so far; null: nothing is to be made, since some parent's is not done (or it is listed twice). */
+  made: number | null;
+  /** Keys of the arrivals that say so. */
+  arrivals: number[];
+  /** Whether it is the next one in order. */
+  inOrder: boolean;
 }
 
 /** What the items of a batch are made of. */
@@ -400,6 +430,13 @@ export interface Tasks {
   nextExpansion(after: string | null): Promise<Expansion | null>;
   /** Null once the node has nothing to expand any more. */
   expansionInputs(jobUuid: string, node: number): Promise<ExpansionInputs | null>;
+  /**
+   * Copies the next rows of a node that keeps those of an ended job, with their inputs and results, and settles what
+   * that comes to: an outcome `kept`. At most 500 rows and 4 MiB of text, but one row at least.
+   */
+  keep(jobUuid: string, node: number, at: number, decide: Decide): Promise<Settled>;
+  /** What to look at of a node that waits for items, at most `most` of them; null: there is nothing any more. */
+  waiting(jobUuid: string, node: number, most: number): Promise<Waiting | null>;
   task(accountId: string, id: string): Promise<Task | null>;
   /** In order of node and item. A long list may be read in several transactions, like jobs. */
   tasks(accountId: string, jobId: string, filter: TaskFilter, page: Page): Promise<Task[]>;

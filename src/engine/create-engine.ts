@@ -10,6 +10,7 @@ import type { Engine } from './engine.js';
 import { createFeedReader } from './feed-reader.js';
 import type { Parts } from './parts.js';
 import { deletePipeline, runPipeline, savePipeline } from './pipelines.js';
+import { rerunJob } from './rerun.js';
 import { settleJob } from './settle.js';
 import { submit, unsupportedFormat } from './submit.js';
 import {
@@ -38,6 +39,7 @@ export function createEngine(parts: Parts): Engine {
       if (await store.deleteAlgorithm(accountId, name)) return;
       throw problem('NOT_FOUND', `algorithm ${name} Not Found`, ['name']);
     },
+    rerunJob: (accountId, input) => rerunJob(parts, accountId, input),
     registerWebhook: (accountId, input) => registerWebhook(parts, accountId, input),
     updateWebhook: (accountId, id, input) => updateWebhook(parts, accountId, id, input),
     deleteWebhook: (accountId, id) => deleteWebhook(parts, accountId, id),

@@ -18,6 +18,7 @@ const TYPE_OF: Record<SubmitInput['operation'], JobType> = {
   submitDescriptor: 'raw',
   runAlgorithm: 'algorithm',
   runPipeline: 'stored',
+  rerunJob: 'rerun',
 };
 
 /** Submits a pipeline: idempotency first, then the checks, then one transaction. */
@@ -33,16 +34,14 @@ export async function submitWith(
   describe: () => Promise<unknown>,
 ): Promise<Job> {
   const idempotency = idempotencyOf(input);
-  if (idempotency) {
-    const earlier = await parts.store.findIdempotent(accountId, idempotency);
-    if (earlier) return answer(parts, accountId, earlier, idempotency);
-  }
+  const earlier = await submittedBefore(parts, accountId, input);
+  if (earlier) return earlier;
   const prefix = input.operation === 'submitDescriptor' ? ['descriptor'] : [];
-  const { descriptor, graph } = check(parts, await describe(), prefix);
+  const { descriptor, graph } = check(parts, await describe(), prefix, input.kept);
   const targets = targetsOf(parts, descriptor, prefix);
   const at = parts.clock.now();
   const origin = input.origin ?? { ...RAW, types: [TYPE_OF[input.operation]] };
-  const job = newJob(parts.ids.uuid(), descriptor, graph, origin, at);
+  const job = newJob(parts.ids.uuid(), descriptor, graph, origin, at, input.kept);
   const { limits } = parts;
   const { cause } = input;
   const submitted = await parts.store.submit({ accountId, job, targets, idempotency, limits, cause, at });
@@ -50,6 +49,17 @@ export async function submitWith(
   if ('noRoom' in submitted) throw limitReached(submitted.noRoom);
   if ('committed' in submitted) publish(parts.bus, submitted.committed);
   return answer(parts, accountId, submitted, idempotency);
+}
+
+/** The job of an earlier submission with the same key. */
+export async function submittedBefore(
+  parts: Parts,
+  accountId: string,
+  input: Pick<SubmitInput, 'operation' | 'idempotencyKey' | 'received'>,
+): Promise<Job | null> {
+  const idempotency = idempotencyOf(input);
+  const earlier = idempotency && (await parts.store.findIdempotent(accountId, idempotency));
+  return earlier && answer(parts, accountId, earlier, idempotency);
 }
 
 async function answer(
@@ -78,7 +88,7 @@ function idempotencyOf({
   operation,
   idempotencyKey,
   received,
-}: Omit<SubmitInput, 'descriptor'>): IdempotencyKey | null {
+}: Pick<SubmitInput, 'operation' | 'idempotencyKey' | 'received'>): IdempotencyKey | null {
   if (idempotencyKey === null) return null;
   if (
     idempotencyKey.length < 1 ||
@@ -117,10 +127,17 @@ function parsed(value: unknown, prefix: string[]): { descriptor: Descriptor } {
   return parsed;
 }
 
-function check(parts: Parts, value: unknown, prefix: string[]): { descriptor: Descriptor; graph: Graph } {
+function check(
+  parts: Parts,
+  value: unknown,
+  prefix: string[],
+  kept: SubmitInput['kept'],
+): { descriptor: Descriptor; graph: Graph } {
   const { descriptor } = parsed(value, prefix);
   const { graph, problems } = graphOf(descriptor);
   descriptor.nodes.forEach((node, index) => {
+    // Of what is kept whole nothing runs.
+    if (node.kind === 'output' || kept?.get(node.nodeName)?.whole) return;
     if (parts.algorithms.has(node.algorithmName!)) return;
     const known = [...parts.algorithms.keys()].sort().slice(0, 10).join(', ');
     problems.push({

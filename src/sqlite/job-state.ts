@@ -1,4 +1,5 @@
 import type { NodeStatus, Progress } from '../job.js';
+import type { NodeKind } from '../node-kind.js';
 import {
   type Change,
   type JobState,
@@ -10,6 +11,7 @@ import {
 } from '../state.js';
 import type { Submission } from '../store.js';
 import type { RetryPolicy, TaskStatus } from '../task.js';
+import { forgetArrivals, forgetArrivalsOf, insertArrivals, isLookedAt } from './arrivals.js';
 import type { Unit } from './committer.js';
 import type { Handle } from './database.js';
 import type { JobSqlRow } from './jobs.js';
@@ -22,10 +24,15 @@ export interface NodeSqlRow {
   job: number;
   node: number;
   name: string;
+  kind: string;
   algorithm: string;
   queue: string;
   batch: number;
   parents: string;
+  needs: string | null;
+  waits: string;
+  fan: number | null;
+  scanned: number;
   retry_policy: string;
   retry_limit: number;
   timeout_ms: number | null;
@@ -36,6 +43,9 @@ export interface NodeSqlRow {
   succeeded: number;
   failed: number;
   active: number;
+  kept_job: number | null;
+  kept_whole: number;
+  kept: number;
 }
 
 export interface TaskSqlRow {
@@ -60,10 +70,15 @@ export function nodeOf(row: NodeSqlRow): NodeRow {
   return {
     index: row.node,
     name: row.name,
+    kind: row.kind as NodeKind,
     algorithmName: row.algorithm,
     queue: row.queue,
     batch: row.batch === 1,
     parents: JSON.parse(row.parents) as number[],
+    needs: JSON.parse(row.needs ?? row.parents) as number[],
+    waits: JSON.parse(row.waits) as number[],
+    fan: row.fan,
+    scanned: row.scanned,
     retryPolicy: row.retry_policy as RetryPolicy,
     retryLimit: row.retry_limit,
     status: row.status as NodeStatus,
@@ -72,6 +87,7 @@ export function nodeOf(row: NodeSqlRow): NodeRow {
     succeeded: row.succeeded,
     failed: row.failed,
     active: row.active,
+    keeping: row.kept_job === null ? null : { whole: row.kept_whole === 1, next: row.kept },
   };
 }
 
@@ -156,19 +172,26 @@ export function writeChange(db: Handle, { row, accountId, state }: Loaded, chang
 
   const ended = job.finishedAt !== null;
   const updateNode = db.prepare(
-    `update job_nodes set status = ?, total = ?, expanded = ?, succeeded = ?, failed = ?, active = ?, expanding = ?
+    `update job_nodes set status = ?, total = ?, expanded = ?, fan = ?, scanned = ?, succeeded = ?, failed = ?, active = ?, expanding = ?,
+       kept_job = iif(?, kept_job, null), kept = ?
      where job = ? and node = ?`,
   );
+  forgetArrivals(db, change.lookedAt);
+  if (!ended) insertArrivals(db, row.key, change.arrivals, unit);
   for (const node of change.nodes) {
-    const expanding = !ended && isExpanding(node);
+    const expanding = !ended && (isExpanding(node) || isLookedAt(db, row.key, node));
     updateNode.run(
       node.status,
       node.total,
       node.expanded,
+      node.fan,
+      node.scanned,
       node.succeeded,
       node.failed,
       node.active,
       Number(expanding),
+      Number(node.keeping !== null),
+      node.keeping?.next ?? 0,
       row.key,
       node.index,
     );
@@ -218,6 +241,7 @@ export function writeChange(db: Handle, { row, accountId, state }: Loaded, chang
   if (ended) {
     db.prepare('delete from ready_jobs where job = ?').run(row.key);
     db.prepare('update job_nodes set expanding = 0 where job = ? and expanding = 1').run(row.key);
+    forgetArrivalsOf(db, row.key);
   } else {
     markReady(db, row, queues, change.newTasks[0]?.queuedAt ?? row.created_at);
     unit.committed.readyQueues.push(...queues);
@@ -227,8 +251,12 @@ export function writeChange(db: Handle, { row, accountId, state }: Loaded, chang
   unit.append({ key: row.account, id: accountId }, row, change.events);
 }
 
-function isExpanding(node: NodeRow): boolean {
-  return node.batch && node.status === 'ACTIVE' && (node.total === null || node.expanded < node.total);
+/** Whether rows of it are still to be made or copied; see isLookedAt for nodes that wait. */
+export function isExpanding(node: NodeRow): boolean {
+  if (node.status !== 'ACTIVE') return false;
+  if (node.keeping !== null) return true;
+  if (!node.batch || node.waits.length > 0) return false;
+  return node.total === null || node.expanded < node.total;
 }
 
 function insertTasks(
@@ -315,8 +343,9 @@ export function insertJob(
     job.flowInput,
   );
   const insertNode = db.prepare(
-    `insert into job_nodes (job, node, name, algorithm, queue, batch, parents, retry_policy, retry_limit, timeout_ms, in_results,
-     status, total, expanded, succeeded, failed, active, expanding) values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 0, 0, 0, ?)`,
+    `insert into job_nodes (job, node, name, kind, algorithm, queue, batch, parents, needs, waits, fan, retry_policy, retry_limit,
+     timeout_ms, in_results, status, total, expanded, succeeded, failed, active, expanding, kept_job, kept_node, kept_whole)
+     values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 0, 0, 0, ?, ?, ?, ?)`,
   );
   const insertInput = db.prepare(
     'insert into node_inputs (job, node, input, operation, extra_data) values (?, ?, ?, ?, ?)',
@@ -326,10 +355,14 @@ export function insertJob(
       row.key,
       node.index,
       node.name,
+      node.kind,
       node.algorithmName,
       node.queue,
       Number(node.batch),
       JSON.stringify(node.parents),
+      JSON.stringify(node.needs),
+      JSON.stringify(node.waits),
+      node.fan,
       node.retryPolicy,
       node.retryLimit,
       node.timeoutMs,
@@ -338,6 +371,9 @@ export function insertJob(
       node.total,
       node.expanded,
       Number(isExpanding(node)),
+      node.kept && keptJobKey(db, account.key, node.kept.jobUuid),
+      node.kept?.node ?? null,
+      Number(node.keeping?.whole ?? false),
     );
     insertInput.run(row.key, node.index, node.input, node.operation, node.extraData);
   }
@@ -348,6 +384,12 @@ export function insertJob(
     ).run(account.key, idempotency.operation, idempotency.key, idempotency.hash, row.key, at);
   }
   return row;
+}
+
+/** The key of a job whose tasks are kept; 0, which is none, where it is gone: the copying finds that out. */
+function keptJobKey(db: Handle, account: number, uuid: string): number {
+  const row = db.prepare('select key from jobs where uuid = ? and account = ?').get(uuid, account);
+  return (row as { key: number } | undefined)?.key ?? 0;
 }
 
 function json(value: unknown): string | null {

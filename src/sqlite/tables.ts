@@ -165,15 +165,19 @@ export const jobNodes = sqliteTable(
     /** 1 while rows are still to be made; the expander finds its work by it. */
     expanding: integer().notNull(),
     kind: text().notNull().default('algorithm'),
+    /** Which of its parents must be finished before it starts; null: all. */
+    needs: text(),
     /** Which of its parents hand over each item as it is done. */
     waits: text().notNull().default('[]'),
     /** Tasks for each item of those; null until it is known. */
     fan: integer(),
     /** Items of those that were looked at, in order; later ones come as arrivals. */
     scanned: integer().notNull().default(0),
-    /** The job and node whose tasks are kept, in a rerun, and how many rows have been copied. */
+    /** The job and node whose tasks are kept, in a rerun; null once they are copied. See Keeping. */
     keptJob: integer('kept_job'),
     keptNode: integer('kept_node'),
+    keptWhole: integer('kept_whole').notNull().default(0),
+    /** The first of its rows that was not looked at. */
     kept: integer().notNull().default(0),
   },
   (t) => [

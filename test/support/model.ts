@@ -25,10 +25,15 @@ export class ModelJob {
       ({ parents, batch, retryLimit = 3 }, index): NodeRow => ({
         index,
         name: `n${index}`,
+        kind: 'algorithm',
         algorithmName: 'any',
         queue: 'any',
         batch,
         parents,
+        needs: parents,
+        waits: [],
+        fan: null,
+        scanned: 0,
         retryPolicy: 'Always',
         retryLimit,
         status: 'WAITING',
@@ -37,6 +42,7 @@ export class ModelJob {
         succeeded: 0,
         failed: 0,
         active: 0,
+        keeping: null,
       }),
     );
     this.job = {
