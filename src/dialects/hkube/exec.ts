@@ -1,9 +1,9 @@
 import type { Call, Reply, Route } from '../../dialect.js';
-import { type Job, RAW } from '../../job.js';
+import type { Job } from '../../job.js';
 import type { Overrides } from '../../merge.js';
-import { checked } from './checks.js';
+import { checked, invalid } from './checks.js';
 import { withImages } from './images.js';
-import type { HkubeParts } from './jobs.js';
+import { type HkubeParts, jobOf } from './jobs.js';
 
 /** `POST /exec/…`: what makes jobs. */
 export function execRoutes(parts: HkubeParts): Route[] {
@@ -49,9 +49,25 @@ export function execRoutes(parts: HkubeParts): Route[] {
       return engine.submit(accountId, {
         operation: 'runAlgorithm',
         descriptor: { name, nodes: [{ nodeName: name, algorithmName: name, input }] },
-        origin: { ...RAW, types: ['algorithm'] },
         ...asked(body),
       });
+    }),
+
+    post('/exec/rerun', async ({ accountId, body }) => {
+      const { jobId } = checked(body, { required: ['jobId'], fields: { jobId: { type: 'string' } } });
+      const { id } = await jobOf(parts, accountId, String(jobId), 'jobId');
+      return engine.rerunJob(accountId, { jobId: id, from: { kind: 'START' }, ...asked(body) });
+    }),
+
+    post('/exec/caching', async ({ accountId, body }) => {
+      const { jobId, nodeName } = checked(body, {
+        required: ['jobId', 'nodeName'],
+        closed: true,
+        fields: { jobId: { type: 'string' }, nodeName: { type: 'string' }, debug: { type: 'boolean' } },
+      }) as { jobId: string; nodeName: string };
+      const job = await parts.store.job(accountId, jobId);
+      if (!job) throw invalid(`unable to find pipeline ${jobId.slice(0, 200)}`);
+      return engine.rerunJob(accountId, { jobId: job.id, from: { kind: 'NODE', nodeName }, ...asked(body) });
     }),
   ];
 }

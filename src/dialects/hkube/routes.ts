@@ -1,4 +1,5 @@
 import type { Dialect } from '../../dialect.js';
+import { cronRoutes } from './cron.js';
 import { execRoutes } from './exec.js';
 import { graphRoutes } from './graph.js';
 import { type HkubeParts, Shapes } from './jobs.js';
@@ -9,6 +10,7 @@ import { hkubeStatus } from './status.js';
 import { stopRoute } from './stopping.js';
 import { storeAlgorithmRoutes } from './store-algorithms.js';
 import { storePipelineRoutes } from './store-pipelines.js';
+import { treeRoutes } from './trees.js';
 import { webhookRoutes } from './webhooks.js';
 
 /** HKube's REST API, `/api/v1`; docs/hkube.md tells what of it is the same, differs and is refused. */
@@ -22,6 +24,8 @@ export function hkubeDialect(parts: HkubeParts): Dialect {
       ...readingRoutes(parts, shapes),
       ...searchRoutes(parts),
       ...listRoutes(parts, shapes),
+      ...treeRoutes(parts),
+      ...cronRoutes(parts),
       ...storePipelineRoutes(parts),
       ...storeAlgorithmRoutes(parts),
       ...graphRoutes(parts),
