@@ -18,7 +18,8 @@ export interface Row {
 
 const cursorsOf = (ids: string[]) => ids.map((id) => Buffer.from(id).toString('base64url'));
 /** Of its stored pipeline that has run: named like its jobs. */
-const storedName = ({ completed }: Things['jobs']) => completed.split(':')[0]!.replace(/pipeline$/, 'stored');
+export const storedName = ({ completed }: Things['jobs']) =>
+  completed.split(':')[0]!.replace(/pipeline$/, 'stored');
 const allJobs = ({ jobs }: Things) => Object.values(jobs);
 /** An early place in the log, with events of every kind behind it. */
 const early = ({ cursors }: Things) => [cursors[0]!];
@@ -400,8 +401,18 @@ export const namesNothing: Record<string, string> = {
   'UpdateWebhookInput.url': 'URLs are told apart by account: see registerWebhook(input.url)',
 };
 
-/** Every route beside GraphQL, and what its path may name: nothing, so far. */
-export const routes: Record<string, { path: (x: string) => string; x?: (of: Things) => string[] }> = {
+/** One request of a route beside GraphQL. */
+export interface RouteRow {
+  path: (x: string) => string;
+  /** What is named, in the path, the query or the body. */
+  x?: (of: Things) => string[];
+  body?: (x: string) => object;
+  /** Why its owner is told nothing else, or what asking would do to him. */
+  blind?: string;
+}
+
+/** Every route beside GraphQL and the dialects, and what its path may name: nothing, so far. */
+export const routes: Record<string, RouteRow> = {
   'GET /healthz': { path: () => '/healthz' },
   'GET /readyz': { path: () => '/readyz' },
   'GET /metrics': { path: () => '/metrics' },

@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { createSchema } from '../../schema/schema.js';
+import { dialectRoutes } from '../../src/dialect.js';
 import { decodeCursor, encodeCursor } from '../../src/feed.js';
 import { createRoutes, GRAPHQL_PATH, type RouteOptions, routeNames } from '../../src/http/routes.js';
 import { answers, isNext, type Transport, told, transports } from '../support/answers.js';
@@ -8,7 +9,8 @@ import { send } from '../support/http.js';
 import { references, usesOf } from '../support/references.js';
 import { Tenant } from '../support/tenant.js';
 import { World } from '../support/world.js';
-import { ERRORS, namesNothing, type Row, routes, table } from './isolation.table.js';
+import { dialectRows, dialects } from './isolation.dialects.js';
+import { ERRORS, namesNothing, type RouteRow, type Row, routes, table } from './isolation.table.js';
 
 const schema = createSchema();
 
@@ -51,6 +53,15 @@ describe('the table of isolation', () => {
       'add them to `routes` in isolation.table.ts, with `x` where the path names a thing',
     ).toEqual([]);
     expect(Object.keys(routes).filter((name) => !served.includes(name))).toEqual([]);
+  });
+
+  it('has a row for every route of the dialects', () => {
+    const served = dialects.flatMap(dialectRoutes);
+    const missing = served.filter(
+      (name) => !dialectRows[name] || (name.includes(':') && !dialectRows[name].x),
+    );
+    expect(missing, 'add them to isolation.dialects.ts, with `x` where the route names a thing').toEqual([]);
+    expect(Object.keys(dialectRows).filter((name) => !served.includes(name))).toEqual([]);
   });
 });
 
@@ -190,21 +201,39 @@ describe('of two accounts on one server', () => {
     },
   );
 
-  it.each(Object.entries(routes))('%s tells nothing of B', async (name, { path, x }) => {
-    const [method] = name.split(' ') as [string];
-    const ask = async (of: string) => {
-      const { status, text } = await send(world.app.url + path(of), {
-        method,
-        headers: { authorization: a.authorization },
-      });
-      return `${status} ${text}`.replaceAll(of || '◊', '◊');
-    };
-    for (const of of x?.(b.things) ?? ['']) {
-      const answer = await ask(of);
+  const byRoute = Object.entries({ ...routes, ...dialectRows });
+  const askRoute = async (name: string, { path, body }: RouteRow, as: Tenant, of: string) => {
+    const { authorization } = as;
+    const { status, text } = await send(world.app.url + path(of), {
+      method: name.split(' ')[0]!,
+      headers: { authorization, ...(body && { 'content-type': 'application/json' }) },
+      ...(body && { body: JSON.stringify(body(of)) }),
+    });
+    // How long it took is all that may differ.
+    const same = text.replace(/"timeTook":\d+/, '"timeTook":◊');
+    return `${status} ${same}`.replaceAll(of || '◊', '◊');
+  };
+
+  it.each(byRoute)('%s tells nothing of B, and changes nothing of it', async (name, row) => {
+    const before = b.rows();
+    for (const of of row.x?.(b.things) ?? ['']) {
+      const answer = await askRoute(name, row, a, of);
       expectNothingOf(wordsOfB, answer);
-      if (of !== '') for (const never of neverWas(of)) expect(await ask(never)).toBe(answer);
+      if (of !== '')
+        for (const never of neverWas(of)) expect(await askRoute(name, row, a, never)).toBe(answer);
     }
+    expect(b.rows()).toEqual(before);
   });
+
+  it.each(byRoute.filter(([, { x, blind }]) => x && !blind))(
+    'its owner is told otherwise by %s',
+    async (name, row) => {
+      for (const of of row.x!(b.things)) {
+        const never = await askRoute(name, row, b, neverWas(of)[0]!);
+        expect(await askRoute(name, row, b, of)).not.toBe(never);
+      }
+    },
+  );
 
   it('a path that is not served says the same of all ids', async () => {
     const ask = async (id: string) => {

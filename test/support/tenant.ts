@@ -158,6 +158,11 @@ export class Tenant {
           nodes: [{ nodeName: 'n', algorithmName: 'noop', input: [`${mark}-stored-input`] }],
         },
       });
+    await this.world.app.engine.saveAlgorithm(this.account, {
+      name: `${mark}-algorithm`,
+      document: { name: `${mark}-algorithm`, algorithmImage: `${mark}-image` },
+      mode: 'create',
+    });
     const pipelines = { first: await saved('first'), stored: await saved('stored') };
     const run = await this.make(RUN_STORED, {
       name: `${mark}-stored`,
