@@ -9,6 +9,8 @@ export const dialects = [
 ];
 
 const allJobs = ({ jobs }: Things) => Object.values(jobs);
+/** Those that may run again: the others would keep every thread busy. */
+const short = ({ jobs }: Things) => [jobs.completed, jobs.last];
 const ended = ({ jobs }: Things) => [jobs.completed, jobs.failed, jobs.cancelled];
 const pipeline = ({ jobs }: Things) => [jobs.completed.split(':')[0]!];
 const stored = ({ jobs }: Things) => [storedName(jobs)];
@@ -34,8 +36,8 @@ export const dialectRows: Record<string, RouteRow> = {
   'POST /api/v1/exec/raw': post('/exec/raw', () => node('p')),
   'POST /api/v1/exec/stored': post('/exec/stored', (name) => ({ name }), stored),
   'POST /api/v1/exec/algorithm': post('/exec/algorithm', (name) => ({ name }), algorithm),
-  'POST /api/v1/exec/rerun': post('/exec/rerun', (jobId) => ({ jobId }), allJobs),
-  'POST /api/v1/exec/caching': post('/exec/caching', (jobId) => ({ jobId, nodeName: 'n' }), allJobs),
+  'POST /api/v1/exec/rerun': post('/exec/rerun', (jobId) => ({ jobId }), short),
+  'POST /api/v1/exec/caching': post('/exec/caching', (jobId) => ({ jobId, nodeName: 'n' }), short),
   'POST /api/v1/exec/stop': post(
     '/exec/stop',
     (jobId) => ({ jobId }),
