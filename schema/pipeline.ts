@@ -97,7 +97,7 @@ function descriptorOf(input: typeof SubmitPipelineInput.$inferInput): Record<str
     })),
     ...(options && { options: optionsOf(options) }),
     ...(webhooks && { webhooks: withoutNulls(webhooks) }),
-    ...(triggers && { triggers: withoutNulls(triggers) }),
+    ...(triggers && { triggers: triggersOf(triggers) }),
   };
 }
 
@@ -106,6 +106,10 @@ function optionsOf({ concurrentPipelines, ...rest }: typeof PipelineOptionsInput
     ...withoutNulls(rest),
     ...(concurrentPipelines && { concurrentPipelines: withoutNulls(concurrentPipelines) }),
   };
+}
+
+function triggersOf({ cron, ...rest }: typeof TriggersInput.$inferInput) {
+  return { ...withoutNulls(rest), ...(cron && { cron: withoutNulls(cron) }) };
 }
 
 function withoutNulls(input: object): Record<string, unknown> {

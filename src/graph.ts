@@ -17,17 +17,24 @@ export interface Graph {
 }
 
 /**
- * Checks the graph in HKube's order: nodes as they come (duplicates, reserved names, flowInput paths, references),
- * cycles last. The sentences of HKube's own checks are HKube's.
+ * Checks the graph in HKube's order: streams, nodes as they come (algorithm names, duplicates, reserved names, then for each
+ * argument flowInput paths before references to nodes), cycles last. The sentences of HKube's own checks are HKube's.
  */
 export function graphOf(descriptor: Descriptor): { graph: Graph; problems: Problem[] } {
   const problems: Problem[] = [];
   const indexes = new Map(descriptor.nodes.map((node, index) => [node.nodeName, index]));
   const seen = new Set<string>();
   let items = 0;
+  if (descriptor.streaming?.flows !== undefined) {
+    const path = ['streaming', 'flows'];
+    problems.push({ code: 'INVALID', message: 'streaming flow is only allowed in stream pipeline', path });
+  }
   const nodes = descriptor.nodes.map((node, index) => {
     const refuse = (message: string, field = 'nodeName', code: Problem['code'] = 'INVALID') =>
       problems.push({ code, message, path: ['nodes', String(index), field] });
+    if (node.kind === 'algorithm' && node.algorithmName === undefined) {
+      refuse('please provide algorithm name', 'algorithmName');
+    }
     if (seen.has(node.nodeName)) refuse(`found duplicate node "${node.nodeName}"`);
     seen.add(node.nodeName);
     if (RESERVED_NODE_NAMES.includes(node.nodeName)) {
@@ -42,7 +49,7 @@ export function graphOf(descriptor: Descriptor): { graph: Graph; problems: Probl
         'input',
       );
     }
-    for (const reference of references) {
+    for (const reference of node.input.flatMap(checkedInTurn)) {
       if (reference.kind === 'unsupported') {
         refuse(
           `node "${node.nodeName}" uses ${shown(reference.text)}, which is not supported`,
@@ -79,6 +86,15 @@ export function graphOf(descriptor: Descriptor): { graph: Graph; problems: Probl
     });
   }
   return { graph: { nodes }, problems };
+}
+
+/** The references of one argument: those to flowInput first. */
+function checkedInTurn(argument: unknown): Reference[] {
+  const references = referencesIn(argument);
+  const toFlowInput = references.filter((one) => one.kind === 'flowInput');
+  return toFlowInput.length === 0
+    ? references
+    : [...toFlowInput, ...references.filter((one) => one.kind !== 'flowInput')];
 }
 
 /** Kahn's algorithm: what is left when nothing without open parents is left is a cycle. */

@@ -1,6 +1,7 @@
 import type { Account, ApiKey, Scope } from '../account.js';
 import type { Delivery, DeliveryAttempt } from '../delivery.js';
 import type { EventType, LoggedEvent } from '../event.js';
+import type { Wording } from '../issue.js';
 import type { Job, Origin } from '../job.js';
 import type { KeyLimits, Limits } from '../limits.js';
 import type { EventFilter } from '../store.js';
@@ -62,6 +63,8 @@ export interface SubmitInput {
   idempotencyKey: string | null;
   /** How it came about; not given: a client has submitted it. */
   origin?: Origin;
+  /** How problems of the descriptor are said; not given: in our own words. */
+  wording?: Wording;
 }
 
 export interface ApiKeyInput {
