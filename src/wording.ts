@@ -4,7 +4,8 @@ import type { Rule, Wording } from './issue.js';
 /** Our own words: the field, the bound, the value. */
 export const ourWording: Wording = ({ path, value, rule }) => {
   const field = path.length === 0 ? 'descriptor' : fieldName(path);
-  const got = `, got ${shown(value)}`;
+  const tooMany = rule.kind === 'max' && rule.of === 'items' && Array.isArray(value);
+  const got = `, got ${shown(tooMany ? value.length : value)}`;
   switch (rule.kind) {
     case 'format':
     case 'clause':
