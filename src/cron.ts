@@ -70,12 +70,13 @@ function patternProblem(pattern: string): string | null {
   const given = pattern.trim().split(/\s+/);
   // Asked before croner is, which would also take a date, or a name like @hourly.
   if (given.length !== 5 && given.length !== 6) return 'must be a cron pattern of 5 or 6 fields';
+  if (isParsed(pattern)) return null;
   const first = fields.length - given.length;
   for (const [index, { name, range }] of fields.slice(first).entries()) {
     const alone = fields.map((_, other) => (other === index + first ? given[index] : '*'));
     if (!isParsed(alone.join(' '))) return `must be a cron pattern whose ${name} are ${range}`;
   }
-  return isParsed(pattern) ? null : 'must be a cron pattern of 5 or 6 fields';
+  return 'must be a cron pattern of 5 or 6 fields';
 }
 
 function isParsed(pattern: string): boolean {

@@ -11,11 +11,6 @@ import { ourWording } from './wording.js';
 
 export { fieldName };
 
-/**
- * An HKube pipeline descriptor with its defaults filled in. Keys that are not named here are dropped, as HKube does, but in
- * the three objects that HKube closes; the typed GraphQL input refuses them before they get here. The order of the fields is
- * HKube's, since its clients are told of the first that is wrong.
- */
 const PIPELINE_NAME = /^[:\-_.A-Za-z0-9]+$/;
 const ALGORITHM_NAME = /^[a-z0-9][-a-z0-9.]*[a-z0-9]$/;
 export const MAX_NODES = 1_000;
@@ -28,6 +23,7 @@ const MAX_INTERNAL = 1_000;
 /** Where HKube has no bound: what GraphQL's Int can say. As seconds it is 68 years. */
 const MAX_INT = 2_147_483_647;
 
+/** The check of a format by a pattern. */
 const matches = (pattern: RegExp, says: string) => (value: string) =>
   pattern.test(value) ? null : `${says}, got ${shown(value)}`;
 const nameLike = matches(PIPELINE_NAME, 'must contain only letters, digits, dash, dot, colon or underscore');
@@ -101,6 +97,11 @@ const triggers = z.strictObject({
     .optional(),
 });
 
+/**
+ * An HKube pipeline descriptor with its defaults filled in. Keys that are not named here are dropped, as HKube does, but in
+ * the three objects that HKube closes; the typed GraphQL input refuses them before they get here. The order of the fields is
+ * HKube's, since its clients are told of the first that is wrong.
+ */
 const schema = z.object({
   name,
   kind: word(['batch', 'stream']).default('batch'),

@@ -1,5 +1,6 @@
 import type { Descriptor } from './descriptor.js';
 import { type Problem, shown } from './errors.js';
+import { MAX_PROBLEMS } from './issue.js';
 import {
   at,
   MAX_BATCH_ITEMS,
@@ -30,8 +31,10 @@ export function graphOf(descriptor: Descriptor): { graph: Graph; problems: Probl
     problems.push({ code: 'INVALID', message: 'streaming flow is only allowed in stream pipeline', path });
   }
   const nodes = descriptor.nodes.map((node, index) => {
-    const refuse = (message: string, field = 'nodeName', code: Problem['code'] = 'INVALID') =>
-      problems.push({ code, message, path: ['nodes', String(index), field] });
+    const refuse = (message: string, field = 'nodeName', code: Problem['code'] = 'INVALID') => {
+      if (problems.length < MAX_PROBLEMS)
+        problems.push({ code, message, path: ['nodes', String(index), field] });
+    };
     if (node.kind === 'algorithm' && node.algorithmName === undefined) {
       refuse('please provide algorithm name', 'algorithmName');
     }
@@ -40,7 +43,8 @@ export function graphOf(descriptor: Descriptor): { graph: Graph; problems: Probl
     if (RESERVED_NODE_NAMES.includes(node.nodeName)) {
       refuse(`pipeline "${descriptor.name}" has invalid reserved name "${node.nodeName}"`);
     }
-    const references = referencesIn(node.input);
+    const byArgument = node.input.map(referencesIn);
+    const references = byArgument.flat();
     const parents = new Set<number>();
     const batches = references.filter((one) => one.batch);
     if (batches.length > MAX_BATCH_REFERENCES) {
@@ -49,7 +53,9 @@ export function graphOf(descriptor: Descriptor): { graph: Graph; problems: Probl
         'input',
       );
     }
-    for (const reference of node.input.flatMap(checkedInTurn)) {
+    for (const reference of byArgument.flatMap(flowInputFirst)) {
+      // No more are told, and a text may name a hundred thousand nodes that are not there.
+      if (problems.length >= MAX_PROBLEMS) break;
       if (reference.kind === 'unsupported') {
         refuse(
           `node "${node.nodeName}" uses ${shown(reference.text)}, which is not supported`,
@@ -88,13 +94,11 @@ export function graphOf(descriptor: Descriptor): { graph: Graph; problems: Probl
   return { graph: { nodes }, problems };
 }
 
-/** The references of one argument: those to flowInput first. */
-function checkedInTurn(argument: unknown): Reference[] {
-  const references = referencesIn(argument);
+/** The references of one argument in the order in which they are checked. */
+function flowInputFirst(references: Reference[]): Reference[] {
   const toFlowInput = references.filter((one) => one.kind === 'flowInput');
-  return toFlowInput.length === 0
-    ? references
-    : [...toFlowInput, ...references.filter((one) => one.kind !== 'flowInput')];
+  if (toFlowInput.length === 0) return references;
+  return [...toFlowInput, ...references.filter((one) => one.kind !== 'flowInput')];
 }
 
 /** Kahn's algorithm: what is left when nothing without open parents is left is a cycle. */
