@@ -45,7 +45,8 @@ const SubmitDescriptorInput = builder.inputType('SubmitDescriptorInput', {
     descriptor: t.field({
       type: 'JSON',
       required: true,
-      description: 'The descriptor; unknown keys are ignored, as HKube does.',
+      description:
+        'The descriptor. As HKube does, unknown keys are ignored but in `webhooks`, `triggers` and `concurrentPipelines`, and values of other types are read where their meaning is plain: "60" as 60.',
     }),
     idempotencyKey: t.string({ description: IDEMPOTENCY_KEY }),
   }),

@@ -2,6 +2,7 @@ import type { Account, ApiKey, Scope } from '../account.js';
 import type { StoredAlgorithm } from '../algorithm.js';
 import type { Delivery, DeliveryAttempt } from '../delivery.js';
 import type { EventType, LoggedEvent } from '../event.js';
+import type { Wording } from '../issue.js';
 import type { Job, Origin } from '../job.js';
 import type { KeyLimits, Limits } from '../limits.js';
 import type { FlowInputMode, Overrides } from '../merge.js';
@@ -96,6 +97,8 @@ export interface SubmitInput {
   cause?: Cause;
   /** The nodes, by name, that keep tasks of an ended job; not given: none. */
   kept?: ReadonlyMap<string, Kept>;
+  /** How problems of the descriptor are said; not given: in our own words. */
+  wording?: Wording;
 }
 
 export interface SavePipelineRequest {
@@ -103,6 +106,8 @@ export interface SavePipelineRequest {
   mode: SaveMode;
   /** The version that it is to follow; null: any. */
   ifVersion: number | null;
+  /** How problems of the descriptor are said; not given: in our own words. */
+  wording?: Wording;
 }
 
 export interface DeletedPipeline {

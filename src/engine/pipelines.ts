@@ -16,14 +16,14 @@ const DELETED = 'pipeline has been deleted';
 export async function savePipeline(
   parts: Parts,
   accountId: string,
-  { descriptor: given, mode, ifVersion }: SavePipelineRequest,
+  { descriptor: given, mode, ifVersion, wording }: SavePipelineRequest,
 ): Promise<Pipeline> {
   if (mode === 'create' && ifVersion !== null) {
     throw problem('INVALID', 'ifVersion names a version that is there: leave it out to create a pipeline', [
       'ifVersion',
     ]);
   }
-  const descriptor = checkStored(parts, given, ['descriptor']);
+  const descriptor = checkStored(parts, given, ['descriptor'], wording);
   const { name } = descriptor;
   const at = parts.clock.now();
   const saved = await parts.store.savePipeline({

@@ -1,12 +1,14 @@
 import { createHash } from 'node:crypto';
-import { type Descriptor, fieldName, parseDescriptor } from '../descriptor.js';
+import { type Descriptor, parseDescriptor } from '../descriptor.js';
 import { checkUrl } from '../destination.js';
 import { type Problem, ProblemError, problem, StaleCauseError, shown } from '../errors.js';
 import { type Graph, graphOf } from '../graph.js';
+import { MAX_PROBLEMS, type Wording } from '../issue.js';
 import { type Job, type JobType, RAW } from '../job.js';
 import { limitReached } from '../limits.js';
 import type { IdempotencyKey, JobTarget } from '../store.js';
 import { triggerProblems } from '../triggers.js';
+import { ourWording } from '../wording.js';
 import type { SubmitInput } from './engine.js';
 import { newJob } from './new-job.js';
 import type { Parts } from './parts.js';
@@ -37,8 +39,9 @@ export async function submitWith(
   const earlier = await submittedBefore(parts, accountId, input);
   if (earlier) return earlier;
   const prefix = input.operation === 'submitDescriptor' ? ['descriptor'] : [];
-  const { descriptor, graph } = check(parts, await describe(), prefix, input.kept);
-  const targets = targetsOf(parts, descriptor, prefix);
+  const wording = input.wording ?? ourWording;
+  const { descriptor, graph } = check(parts, await describe(), prefix, wording, input.kept);
+  const targets = targetsOf(parts, descriptor, prefix, wording);
   const at = parts.clock.now();
   const origin = input.origin ?? { ...RAW, types: [TYPE_OF[input.operation]] };
   const job = newJob(parts.ids.uuid(), descriptor, graph, origin, at, input.kept);
@@ -108,63 +111,81 @@ function idempotencyOf({
 }
 
 /** A descriptor that can be stored: what its runs bring and what they are run by need not be there. */
-export function checkStored(parts: Parts, value: unknown, prefix: string[]): Descriptor {
-  const { descriptor } = parsed(value, prefix);
+export function checkStored(
+  parts: Parts,
+  value: unknown,
+  prefix: string[],
+  wording: Wording = ourWording,
+): Descriptor {
+  const { descriptor } = parsed(value, prefix, wording);
   const { problems } = graphOf(descriptor, { stored: true });
   if (problems.length > 0) throw refusal(problems, prefix);
-  targetsOf(parts, descriptor, prefix);
+  targetsOf(parts, descriptor, prefix, wording);
   return descriptor;
 }
 
-function refusal(problems: Problem[], prefix: string[]): ProblemError {
-  return new ProblemError(problems.map((one) => ({ ...one, path: [...prefix, ...one.path] })));
-}
-
-function parsed(value: unknown, prefix: string[]): { descriptor: Descriptor } {
-  const parsed = parseDescriptor(value);
+function parsed(value: unknown, prefix: string[], wording: Wording): { descriptor: Descriptor } {
+  const parsed = parseDescriptor(value, wording);
   const problems = 'problems' in parsed ? parsed.problems : triggerProblems(parsed.descriptor);
   if ('problems' in parsed || problems.length > 0) throw refusal(problems, prefix);
   return parsed;
 }
 
+/** HKube's order, step by step: problems of a later step are told once the earlier ones find none. */
 function check(
   parts: Parts,
   value: unknown,
   prefix: string[],
+  wording: Wording,
   kept: SubmitInput['kept'],
 ): { descriptor: Descriptor; graph: Graph } {
-  const { descriptor } = parsed(value, prefix);
+  const { descriptor } = parsed(value, prefix, wording);
+  const unknown = algorithmProblems(parts, descriptor, wording, kept);
+  if (unknown.length > 0) throw refusal(unknown, prefix);
   const { graph, problems } = graphOf(descriptor);
-  descriptor.nodes.forEach((node, index) => {
-    // Of what is kept whole nothing runs.
-    if (node.kind === 'output' || kept?.get(node.nodeName)?.whole) return;
-    if (parts.algorithms.has(node.algorithmName!)) return;
-    const known = [...parts.algorithms.keys()].sort().slice(0, 10).join(', ');
-    problems.push({
-      code: 'NOT_FOUND',
-      message: `algorithm ${node.algorithmName} Not Found; known are: ${known || 'none'}`,
-      path: ['nodes', String(index), 'algorithmName'],
-    });
-  });
   if (problems.length > 0) throw refusal(problems, prefix);
   return { descriptor, graph };
 }
 
+function refusal(problems: Problem[], prefix: string[]): ProblemError {
+  const told = problems.slice(0, MAX_PROBLEMS);
+  return new ProblemError(told.map((one) => ({ ...one, path: [...prefix, ...one.path] })));
+}
+
+function algorithmProblems(
+  parts: Parts,
+  { nodes }: Descriptor,
+  wording: Wording,
+  kept: SubmitInput['kept'],
+): Problem[] {
+  return nodes.flatMap(({ algorithmName, kind, nodeName }, index) => {
+    // Of what is kept whole nothing runs.
+    if (kind !== 'algorithm' || kept?.get(nodeName)?.whole) return [];
+    if (algorithmName === undefined || parts.algorithms.has(algorithmName)) return [];
+    const path = ['nodes', String(index), 'algorithmName'];
+    const rule = { kind: 'algorithm', known: [...parts.algorithms.keys()].sort().slice(0, 10) } as const;
+    const code = 'NOT_FOUND';
+    return [{ code, message: wording({ code, path, value: algorithmName, rule }), path }];
+  });
+}
+
 /** The URLs given with the job, checked without asking DNS: a name that does not resolve today may do so tomorrow. */
-function targetsOf(parts: Parts, { webhooks, options }: Descriptor, prefix: string[]): JobTarget[] {
+function targetsOf(
+  parts: Parts,
+  { webhooks, options }: Descriptor,
+  prefix: string[],
+  wording: Wording,
+): JobTarget[] {
   const targets: JobTarget[] = [];
   const problems: Problem[] = [];
+  const refuse = (code: Problem['code'], path: string[], value: string, says: string) =>
+    problems.push({ code, message: wording({ code, path, value, rule: { kind: 'clause', says } }), path });
   for (const kind of ['progress', 'result'] as const) {
     const url = webhooks[kind];
     if (url === undefined) continue;
     const verdict = checkUrl(url, parts.policy);
-    const path = ['webhooks', kind];
     if ('problem' in verdict) {
-      problems.push({
-        code: 'FORBIDDEN_DESTINATION',
-        message: `${fieldName(path)} ${verdict.problem}`,
-        path: [...prefix, ...path],
-      });
+      refuse('FORBIDDEN_DESTINATION', ['webhooks', kind], url, verdict.problem);
       continue;
     }
     targets.push({
@@ -175,17 +196,17 @@ function targetsOf(parts: Parts, { webhooks, options }: Descriptor, prefix: stri
     });
   }
   if (targets.length > 0 && !parts.formats.has(webhooks.format)) {
-    const path = ['webhooks', 'format'];
-    problems.push({
-      code: 'NOT_SUPPORTED',
-      message: unsupportedFormat('webhooks.format', webhooks.format, parts),
-      path: [...prefix, ...path],
-    });
+    const { format } = webhooks;
+    refuse('NOT_SUPPORTED', ['webhooks', 'format'], format, notSupported(format, parts));
   }
-  if (problems.length > 0) throw new ProblemError(problems);
+  if (problems.length > 0) throw refusal(problems, prefix);
   return targets;
 }
 
 export function unsupportedFormat(field: string, format: string, parts: Parts): string {
-  return `${field} ${format} is not supported yet: use one of ${[...parts.formats].join(', ')}`;
+  return `${field} ${notSupported(format, parts)}`;
+}
+
+function notSupported(format: string, parts: Parts): string {
+  return `${format} is not supported yet: use one of ${[...parts.formats].join(', ')}`;
 }
