@@ -4,6 +4,7 @@ import type { Overrides } from '../../merge.js';
 import { checked, invalid } from './checks.js';
 import { withImages } from './images.js';
 import { type HkubeParts, jobOf } from './jobs.js';
+import { hkubeWording } from './wording.js';
 
 /** `POST /exec/…`: what makes jobs. */
 export function execRoutes(parts: HkubeParts): Route[] {
@@ -16,7 +17,8 @@ export function execRoutes(parts: HkubeParts): Route[] {
     }),
   });
   const { engine } = parts;
-  const asked = (received: unknown) => ({ received, idempotencyKey: null });
+  const again = (received: unknown) => ({ received, idempotencyKey: null });
+  const asked = (received: unknown) => ({ ...again(received), wording: hkubeWording });
   return [
     post('/exec/raw', ({ accountId, body }) =>
       engine.submit(accountId, { operation: 'submitDescriptor', descriptor: body, ...asked(body) }),
@@ -56,7 +58,7 @@ export function execRoutes(parts: HkubeParts): Route[] {
     post('/exec/rerun', async ({ accountId, body }) => {
       const { jobId } = checked(body, { required: ['jobId'], fields: { jobId: { type: 'string' } } });
       const { id } = await jobOf(parts, accountId, String(jobId), 'jobId');
-      return engine.rerunJob(accountId, { jobId: id, from: { kind: 'START' }, ...asked(body) });
+      return engine.rerunJob(accountId, { jobId: id, from: { kind: 'START' }, ...again(body) });
     }),
 
     post('/exec/caching', async ({ accountId, body }) => {
@@ -67,7 +69,7 @@ export function execRoutes(parts: HkubeParts): Route[] {
       }) as { jobId: string; nodeName: string };
       const job = await parts.store.job(accountId, jobId);
       if (!job) throw invalid(`unable to find pipeline ${jobId.slice(0, 200)}`);
-      return engine.rerunJob(accountId, { jobId: job.id, from: { kind: 'NODE', nodeName }, ...asked(body) });
+      return engine.rerunJob(accountId, { jobId: job.id, from: { kind: 'NODE', nodeName }, ...again(body) });
     }),
   ];
 }

@@ -5,6 +5,7 @@ import { checkedQuery, invalid, isObject } from './checks.js';
 import { hkubeDescriptor } from './descriptors.js';
 import { type HkubeParts, listOf, notFound, turn } from './jobs.js';
 import { hkubeStatus } from './status.js';
+import { hkubeWording } from './wording.js';
 
 /** Versions that an audit trail tells of. */
 const MAX_TRAIL = 100;
@@ -14,7 +15,7 @@ const MAX_AT_ONCE = 1_000;
 /** `/store/pipelines`. */
 export function storePipelineRoutes(parts: HkubeParts): Route[] {
   const save = (accountId: string, descriptor: unknown, mode: SaveMode) =>
-    parts.engine.savePipeline(accountId, { descriptor, mode, ifVersion: null });
+    parts.engine.savePipeline(accountId, { descriptor, mode, ifVersion: null, wording: hkubeWording });
   return [
     {
       method: 'GET',
