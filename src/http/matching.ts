@@ -8,6 +8,8 @@ export interface Matched {
   allow: string;
 }
 
+const METHODS = ['GET', 'HEAD', 'POST', 'PUT', 'DELETE', 'OPTIONS'];
+
 /** The route for a path below a dialect's prefix; null where none has it, and where it is no UTF-8. */
 export function matching(routes: readonly Route[]): (method: string, path: string) => Matched | null {
   const patterns = routes.map((route) => ({ route, parts: route.path.slice(1).split('/') }));
@@ -22,11 +24,12 @@ export function matching(routes: readonly Route[]): (method: string, path: strin
     // A path that is written out comes before one with a name in it.
     found.sort((a, b) => Object.keys(a.params).length - Object.keys(b.params).length);
     const match = found.find(({ route }) => route.method === method);
-    const methods = found.flatMap((one) => (one.route.method === 'GET' ? ['GET', 'HEAD'] : one.route.method));
+    const methods = new Set<string>(['OPTIONS', ...found.map((one) => one.route.method)]);
+    if (methods.has('GET')) methods.add('HEAD');
     return {
       route: match?.route,
       params: match?.params ?? {},
-      allow: [...new Set([...methods, 'OPTIONS'])].join(', '),
+      allow: METHODS.filter((one) => methods.has(one)).join(', '),
     };
   };
 }
