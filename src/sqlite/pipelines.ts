@@ -109,30 +109,39 @@ export function pipelinesOf(db: Handle, commits: GroupCommit, ids: Ids): Pipelin
         return pipelineOf(accountId, row);
       }),
 
-    async storedRuns(accountId, name, after) {
-      const [experiment, held, key] = after === null ? START : (JSON.parse(after) as Place);
-      // Backwards: a job that gets a slot goes from held to not held, and is met again.
-      const rows = db
-        .prepare(
-          `select experiment, held, key, uuid, types from jobs indexed by jobs_running
-           where account = ? and pipeline = ? and finished_at is null and (experiment, held, key) < (?, ?, ?)
-           order by experiment desc, held desc, key desc limit ?`,
-        )
-        .all(accountKey(db, accountId), name, experiment, held, key, LOOKED_AT) as {
-        experiment: string;
-        held: number;
-        key: number;
-        uuid: string;
-        types: string;
-      }[];
-      const last = rows.length === LOOKED_AT ? rows.at(-1)! : null;
-      return {
-        jobUuids: rows
-          .filter(({ types }) => (JSON.parse(types) as JobType[]).some((type) => STORED.includes(type)))
-          .map(({ uuid }) => uuid),
-        next: last && JSON.stringify([last.experiment, last.held, last.key] satisfies Place),
-      };
-    },
+    // In the queue of those who write: it sees what was submitted before it was asked.
+    storedRuns: (accountId, name, after) =>
+      commits.run(() => storedRuns(db, accountKey(db, accountId), name, after)),
+  };
+}
+
+function storedRuns(
+  db: Handle,
+  account: number | null,
+  name: string,
+  after: string | null,
+): { jobUuids: string[]; next: string | null } {
+  const [experiment, held, key] = after === null ? START : (JSON.parse(after) as Place);
+  // Backwards: a job that gets a slot goes from held to not held, and is met again.
+  const rows = db
+    .prepare(
+      `select experiment, held, key, uuid, types from jobs indexed by jobs_running
+       where account = ? and pipeline = ? and finished_at is null and (experiment, held, key) < (?, ?, ?)
+       order by experiment desc, held desc, key desc limit ?`,
+    )
+    .all(account, name, experiment, held, key, LOOKED_AT) as {
+    experiment: string;
+    held: number;
+    key: number;
+    uuid: string;
+    types: string;
+  }[];
+  const last = rows.length === LOOKED_AT ? rows.at(-1)! : null;
+  return {
+    jobUuids: rows
+      .filter(({ types }) => (JSON.parse(types) as JobType[]).some((type) => STORED.includes(type)))
+      .map(({ uuid }) => uuid),
+    next: last && JSON.stringify([last.experiment, last.held, last.key] satisfies Place),
   };
 }
 
