@@ -10,7 +10,7 @@ import {
 import { JobRef } from './refs.js';
 import { attempt, payloadType } from './user-error.js';
 
-const IDEMPOTENCY_KEY =
+export const IDEMPOTENCY_KEY =
   '1 to 255 characters, kept 24 hours at least: the same key with the same input gives the same job, with another one IDEMPOTENCY_CONFLICT.';
 
 const SubmitPipelineInput = builder.inputType('SubmitPipelineInput', {
@@ -71,7 +71,8 @@ const RunAlgorithmInput = builder.inputType('RunAlgorithmInput', {
   }),
 });
 
-const submitted = (name: string, description: string) =>
+/** The payload of a mutation that makes a job. */
+export const submitted = (name: string, description: string) =>
   payloadType<{ job: Job }>(name, description, (t) => ({
     job: t.field({
       type: JobRef,
@@ -102,7 +103,7 @@ function descriptorOf(input: typeof SubmitPipelineInput.$inferInput): Record<str
   };
 }
 
-function optionsOf({ concurrentPipelines, ...rest }: typeof PipelineOptionsInput.$inferInput) {
+export function optionsOf({ concurrentPipelines, ...rest }: typeof PipelineOptionsInput.$inferInput) {
   return {
     ...withoutNulls(rest),
     ...(concurrentPipelines && { concurrentPipelines: withoutNulls(concurrentPipelines) }),
@@ -113,7 +114,7 @@ function triggersOf({ cron, ...rest }: typeof TriggersInput.$inferInput) {
   return { ...withoutNulls(rest), ...(cron && { cron: withoutNulls(cron) }) };
 }
 
-function withoutNulls(input: object): Record<string, unknown> {
+export function withoutNulls(input: object): Record<string, unknown> {
   return Object.fromEntries(Object.entries(input).filter(([, value]) => value !== null));
 }
 

@@ -19,9 +19,13 @@ export interface Graph {
 
 /**
  * Checks the graph in HKube's order: streams, nodes as they come (algorithm names, duplicates, reserved names, then for each
- * argument flowInput paths before references to nodes), cycles last. The sentences of HKube's own checks are HKube's.
+ * argument flowInput paths before references to nodes), cycles last. The sentences of HKube's own checks are HKube's. What is
+ * only stored may have its flowInput from its runs.
  */
-export function graphOf(descriptor: Descriptor): { graph: Graph; problems: Problem[] } {
+export function graphOf(
+  descriptor: Descriptor,
+  { stored = false }: { stored?: boolean } = {},
+): { graph: Graph; problems: Problem[] } {
   const problems: Problem[] = [];
   const indexes = new Map(descriptor.nodes.map((node, index) => [node.nodeName, index]));
   const seen = new Set<string>();
@@ -63,7 +67,7 @@ export function graphOf(descriptor: Descriptor): { graph: Graph; problems: Probl
           'NOT_SUPPORTED',
         );
       } else if (reference.kind === 'flowInput') {
-        if (at(descriptor.flowInput, reference.path) === undefined) {
+        if (!stored && at(descriptor.flowInput, reference.path) === undefined) {
           refuse(`unable to find ${['flowInput', ...reference.path].join('.')}`, 'input');
         }
       } else if (reference.kind === 'list') {

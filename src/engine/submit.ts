@@ -4,7 +4,7 @@ import { checkUrl } from '../destination.js';
 import { type Problem, ProblemError, problem, shown } from '../errors.js';
 import { type Graph, graphOf } from '../graph.js';
 import { MAX_PROBLEMS, type Wording } from '../issue.js';
-import { type Job, RAW } from '../job.js';
+import { type Job, type JobType, RAW } from '../job.js';
 import { limitReached } from '../limits.js';
 import type { IdempotencyKey, JobTarget } from '../store.js';
 import { ourWording } from '../wording.js';
@@ -14,9 +14,25 @@ import type { Parts } from './parts.js';
 import { publish } from './publish.js';
 
 const MAX_IDEMPOTENCY_KEY = 255;
+const TYPE_OF: Record<SubmitInput['operation'], JobType> = {
+  submitPipeline: 'raw',
+  submitDescriptor: 'raw',
+  runAlgorithm: 'algorithm',
+  runPipeline: 'stored',
+};
 
 /** Submits a pipeline: idempotency first, then the checks, then one transaction. */
-export async function submit(parts: Parts, accountId: string, input: SubmitInput): Promise<Job> {
+export function submit(parts: Parts, accountId: string, input: SubmitInput): Promise<Job> {
+  return submitWith(parts, accountId, input, async () => input.descriptor);
+}
+
+/** The same with a descriptor that has to be found: only once no earlier submission answers. */
+export async function submitWith(
+  parts: Parts,
+  accountId: string,
+  input: Omit<SubmitInput, 'descriptor'>,
+  describe: () => Promise<unknown>,
+): Promise<Job> {
   const idempotency = idempotencyOf(input);
   if (idempotency) {
     const earlier = await parts.store.findIdempotent(accountId, idempotency);
@@ -24,10 +40,11 @@ export async function submit(parts: Parts, accountId: string, input: SubmitInput
   }
   const prefix = input.operation === 'submitDescriptor' ? ['descriptor'] : [];
   const wording = input.wording ?? ourWording;
-  const { descriptor, graph } = check(parts, input.descriptor, prefix, wording);
+  const { descriptor, graph } = check(parts, await describe(), prefix, wording);
   const targets = targetsOf(parts, descriptor, prefix, wording);
   const at = parts.clock.now();
-  const job = newJob(parts.ids.uuid(), descriptor, graph, input.origin ?? RAW, at);
+  const origin = input.origin ?? { ...RAW, types: [TYPE_OF[input.operation]] };
+  const job = newJob(parts.ids.uuid(), descriptor, graph, origin, at);
   const { limits } = parts;
   const submitted = await parts.store.submit({ accountId, job, targets, idempotency, limits, at });
   if ('noRoom' in submitted) throw limitReached(submitted.noRoom);
@@ -57,7 +74,11 @@ async function answer(
 }
 
 /** The hash is of the input as it was received, so that a default that changes later makes no conflict. */
-function idempotencyOf({ operation, idempotencyKey, received }: SubmitInput): IdempotencyKey | null {
+function idempotencyOf({
+  operation,
+  idempotencyKey,
+  received,
+}: Omit<SubmitInput, 'descriptor'>): IdempotencyKey | null {
   if (idempotencyKey === null) return null;
   if (
     idempotencyKey.length < 1 ||
@@ -76,6 +97,20 @@ function idempotencyOf({ operation, idempotencyKey, received }: SubmitInput): Id
   return { operation, key: idempotencyKey, hash };
 }
 
+/** A descriptor that can be stored: what its runs bring and what they are run by need not be there. */
+export function checkStored(
+  parts: Parts,
+  value: unknown,
+  prefix: string[],
+  wording: Wording = ourWording,
+): Descriptor {
+  const descriptor = parsed(value, prefix, wording);
+  const { problems } = graphOf(descriptor, { stored: true });
+  if (problems.length > 0) throw refusal(problems, prefix);
+  targetsOf(parts, descriptor, prefix, wording);
+  return descriptor;
+}
+
 /** HKube's order, step by step: problems of a later step are told once the earlier ones find none. */
 function check(
   parts: Parts,
@@ -83,14 +118,18 @@ function check(
   prefix: string[],
   wording: Wording,
 ): { descriptor: Descriptor; graph: Graph } {
-  const parsed = parseDescriptor(value, wording);
-  if ('problems' in parsed) throw refusal(parsed.problems, prefix);
-  const { descriptor } = parsed;
+  const descriptor = parsed(value, prefix, wording);
   const unknown = algorithmProblems(parts, descriptor, wording);
   if (unknown.length > 0) throw refusal(unknown, prefix);
   const { graph, problems } = graphOf(descriptor);
   if (problems.length > 0) throw refusal(problems, prefix);
   return { descriptor, graph };
+}
+
+function parsed(value: unknown, prefix: string[], wording: Wording): Descriptor {
+  const parsed = parseDescriptor(value, wording);
+  if ('problems' in parsed) throw refusal(parsed.problems, prefix);
+  return parsed.descriptor;
 }
 
 function refusal(problems: Problem[], prefix: string[]): ProblemError {
