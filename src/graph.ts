@@ -32,8 +32,8 @@ export interface GraphNode {
 
 /**
  * Checks the graph in HKube's order: streams, nodes as they come (algorithm names, duplicates, reserved names, then for each
- * argument flowInput paths before references to nodes), cycles last. The sentences of HKube's own checks are HKube's. What
- * is only stored may have its flowInput from its runs.
+ * argument flowInput paths before references to nodes), cycles last. The sentences of HKube's own checks are HKube's. What is
+ * only stored may have its flowInput from its runs.
  */
 export function graphOf(
   descriptor: Descriptor,

@@ -78,7 +78,9 @@ function issueOf(schema: z.ZodType, issue: z.core.$ZodIssue, received: unknown):
   const extra = issue.code === 'unrecognized_keys' ? issue.keys.slice(0, 1) : [];
   const path = [...issue.path.map(String), ...extra];
   const value = valueAt(received, path);
-  return { code: 'INVALID', path, value, rule: ruleOf(schema, issue, value) };
+  const rule = ruleOf(schema, issue, value);
+  const isUrl = rule.kind === 'format' && rule.format === 'url';
+  return { code: isUrl ? 'FORBIDDEN_DESTINATION' : 'INVALID', path, value, rule };
 }
 
 function ruleOf(schema: z.ZodType, issue: z.core.$ZodIssue, value: unknown): Rule {

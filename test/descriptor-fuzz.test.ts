@@ -21,16 +21,13 @@ it('whatever is given as a descriptor is accepted, or refused with places that e
     const problems = problemsOf(value);
     if ('problems' in parsed) expect(problems.length).toBeGreaterThan(0);
     expect(problems.length).toBeLessThanOrEqual(MAX_PROBLEMS);
-    for (const { message, path } of problems) {
-      expect(message).toMatch(/\S.{5}/s);
-      expect([path, leadsSomewhere(value, path)]).toEqual([path, true]);
-    }
+    expect(problems.filter(({ path }) => !leadsSomewhere(value, path))).toEqual([]);
     // The words alone are others.
     const said = problemsOf(value, hkubeWording);
     expect(said.map(({ code, path }) => ({ code, path }))).toEqual(
       problems.map(({ code, path }) => ({ code, path })),
     );
-    expect(said.filter(({ message }) => message.length < 6)).toEqual([]);
+    expect([...problems, ...said].filter(({ message }) => message.length < 6)).toEqual([]);
     if (!('descriptor' in parsed)) return;
     accepted++;
     // What was accepted is JSON, and accepted again as it is.

@@ -106,7 +106,7 @@ export interface SavePipelineRequest {
   mode: SaveMode;
   /** The version that it is to follow; null: any. */
   ifVersion: number | null;
-  /** How problems of the descriptor are said; not given: in our own words. */
+  /** As in SubmitInput. */
   wording?: Wording;
 }
 

@@ -117,18 +117,11 @@ export function checkStored(
   prefix: string[],
   wording: Wording = ourWording,
 ): Descriptor {
-  const { descriptor } = parsed(value, prefix, wording);
+  const descriptor = parsed(value, prefix, wording);
   const { problems } = graphOf(descriptor, { stored: true });
   if (problems.length > 0) throw refusal(problems, prefix);
   targetsOf(parts, descriptor, prefix, wording);
   return descriptor;
-}
-
-function parsed(value: unknown, prefix: string[], wording: Wording): { descriptor: Descriptor } {
-  const parsed = parseDescriptor(value, wording);
-  const problems = 'problems' in parsed ? parsed.problems : triggerProblems(parsed.descriptor);
-  if ('problems' in parsed || problems.length > 0) throw refusal(problems, prefix);
-  return parsed;
 }
 
 /** HKube's order, step by step: problems of a later step are told once the earlier ones find none. */
@@ -139,12 +132,19 @@ function check(
   wording: Wording,
   kept: SubmitInput['kept'],
 ): { descriptor: Descriptor; graph: Graph } {
-  const { descriptor } = parsed(value, prefix, wording);
+  const descriptor = parsed(value, prefix, wording);
   const unknown = algorithmProblems(parts, descriptor, wording, kept);
   if (unknown.length > 0) throw refusal(unknown, prefix);
   const { graph, problems } = graphOf(descriptor);
   if (problems.length > 0) throw refusal(problems, prefix);
   return { descriptor, graph };
+}
+
+function parsed(value: unknown, prefix: string[], wording: Wording): Descriptor {
+  const parsed = parseDescriptor(value, wording);
+  const problems = 'problems' in parsed ? parsed.problems : triggerProblems(parsed.descriptor);
+  if ('problems' in parsed || problems.length > 0) throw refusal(problems, prefix);
+  return parsed.descriptor;
 }
 
 function refusal(problems: Problem[], prefix: string[]): ProblemError {

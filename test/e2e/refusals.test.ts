@@ -54,4 +54,17 @@ describe('a descriptor that HKube refuses', () => {
       expect((await hkubeSays(given)).message).toBe(first);
     },
   );
+
+  it('is told the same where it is to be stored', async () => {
+    const { engine, defaultAccountId } = world.app;
+    const save = (descriptor: object) =>
+      engine.savePipeline(defaultAccountId, {
+        descriptor,
+        mode: 'create',
+        ifVersion: null,
+        wording: hkubeWording,
+      });
+    await expect(save({ name: 'exec/raw' })).rejects.toThrow('pipeline name must contain only');
+    await expect(save({ name: 'p' })).rejects.toThrow('pipeline must have at least one node');
+  });
 });

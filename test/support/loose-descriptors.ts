@@ -157,10 +157,10 @@ type Change = { path: Path; to: { set: unknown } | { key: string; value: unknown
 const changes: fc.Arbitrary<Change> = fc.record({
   path: fc.constantFrom(...pathsOf(whole)),
   to: fc.oneof(
-    { weight: 6, arbitrary: fc.record({ set: values }) },
+    { weight: 30, arbitrary: fc.record({ set: values }) },
     { weight: 1, arbitrary: fc.record({ set: large }) },
-    { weight: 2, arbitrary: fc.record({ key: keys, value: values }) },
-    { weight: 2, arbitrary: fc.constantFrom('remove' as const, 'double' as const) },
+    { weight: 10, arbitrary: fc.record({ key: keys, value: values }) },
+    { weight: 10, arbitrary: fc.constantFrom('remove' as const, 'double' as const) },
   ),
 });
 

@@ -231,7 +231,7 @@ export const refusals: readonly Refusal[] = [
   {
     given: one({ algorithmName: 'not.exists' }),
     hkube: 'algorithm not.exists Not Found',
-    ours: 'algorithm not.exists Not Found; known are: echo, fail, green-alg, hang, list, nap, noop, sum',
+    ours: 'algorithm not.exists Not Found; known are: count, echo, fail, green-alg, hang, list, nap, noop, sum',
     path: 'nodes.0.algorithmName',
     code: 'NOT_FOUND',
   },
@@ -356,6 +356,7 @@ export const refusals: readonly Refusal[] = [
       hkube: `data.webhooks.${kind} should match format "url"`,
       ours: `webhooks.${kind} must start with "https://" or "http://", got "${url}"`,
       path: `webhooks.${kind}`,
+      code: 'FORBIDDEN_DESTINATION',
     })),
   ),
   {
