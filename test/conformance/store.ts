@@ -12,6 +12,7 @@ import type { Outcome } from '../../src/state.js';
 import type { AttemptRecord, DueDelivery, IdempotencyKey, JobTarget, Store } from '../../src/store.js';
 import { parseLeaseToken } from '../../src/task.js';
 import type { VirtualClock } from '../support/clock.js';
+import { hkubeCases } from './hkube.js';
 import { pipelineCases } from './pipelines.js';
 import { triggerCases } from './triggers.js';
 
@@ -1054,6 +1055,10 @@ export function storeSuite(name: string, open: () => Promise<Opened>): void {
     );
 
     triggerCases(
+      () => opened,
+      () => store,
+    );
+    hkubeCases(
       () => opened,
       () => store,
     );
