@@ -93,9 +93,9 @@ export async function setCron(
   for (let tries = 1; ; tries++) {
     const found = await parts.store.pipelineDescriptor(accountId, name, null);
     if (!found) throw problem('NOT_FOUND', notFoundSentence(name), ['name']);
-    const stored = JSON.parse(found.descriptor) as { triggers?: object };
-    const known = triggersOf(stored).cron;
-    const cron = { ...known, pattern: pattern ?? known?.pattern ?? DEFAULT_CRON_PATTERN, enabled };
+    const stored = JSON.parse(found.descriptor) as { triggers?: { cron?: object } };
+    const known = triggersOf(stored).cron?.pattern ?? DEFAULT_CRON_PATTERN;
+    const cron = { ...stored.triggers?.cron, pattern: pattern ?? known, enabled };
     const descriptor = { ...stored, triggers: { ...stored.triggers, cron } };
     try {
       return await savePipeline(parts, accountId, { descriptor, mode: 'update', ifVersion: found.version });
