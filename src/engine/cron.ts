@@ -16,7 +16,7 @@ const LATE_MS = 10_000;
 const COUNTED = 100;
 /** Savers of a pipeline that may come in between; each of them got on. */
 const TRIES = 10;
-export const MAX_TRIGGER_ERROR = 1_000;
+const MAX_ERROR = 1_000;
 
 /**
  * Submits the runs that crons owe. Each is taken off in the transaction that writes its job, and the run after it is
@@ -76,7 +76,7 @@ function runOf({ pipelineId, pattern, timeZone, scheduledAt }: DueCron, after: n
 export function refusalOf({ log }: Parts, error: unknown, facts: object): string | null {
   if (error instanceof StaleCauseError) return null;
   if (error instanceof UnavailableError) throw error;
-  if (error instanceof ProblemError) return messageOf(error).slice(0, MAX_TRIGGER_ERROR);
+  if (error instanceof ProblemError) return messageOf(error).slice(0, MAX_ERROR);
   log.error({ err: error, ...facts }, 'a run that was owed failed to be submitted');
   return 'Carillon could not submit this run; its log says why';
 }
