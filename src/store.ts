@@ -242,7 +242,7 @@ export interface Pipelines {
   deletePipeline(accountId: string, name: string): Promise<Pipeline | null>;
   /**
    * Jobs of this name that have not ended and were made of the stored pipeline, some of them at a time: `next` is
-   * where to go on, null at the end.
+   * where to go on, null at the end. A job whose submission was asked for before this is among them.
    */
   storedRuns(
     accountId: string,

@@ -59,7 +59,7 @@ export async function savePipeline(
 
 /**
  * Cancels first, so that who is cut off in between finds the pipeline still there and asks again; and once more
- * afterwards, for what was started meanwhile.
+ * afterwards, for what was started meanwhile: who has read the descriptor by then has handed its job to the store.
  */
 export async function deletePipeline(
   parts: Parts,

@@ -114,30 +114,39 @@ export function pipelinesOf(db: Handle, commits: GroupCommit, ids: Ids): Pipelin
         return pipelineOf(accountId, row);
       }),
 
-    async storedRuns(accountId, name, after) {
-      const [experiment, held, key] = after === null ? START : (JSON.parse(after) as Place);
-      // Backwards: a job that gets a slot goes from held to not held, and is met again.
-      const rows = db
-        .prepare(
-          `select experiment, held, key, uuid, types from jobs indexed by jobs_running
-           where account = ? and pipeline = ? and finished_at is null and (experiment, held, key) < (?, ?, ?)
-           order by experiment desc, held desc, key desc limit ?`,
-        )
-        .all(accountKey(db, accountId), name, experiment, held, key, LOOKED_AT) as {
-        experiment: string;
-        held: number;
-        key: number;
-        uuid: string;
-        types: string;
-      }[];
-      const last = rows.length === LOOKED_AT ? rows.at(-1)! : null;
-      return {
-        jobUuids: rows
-          .filter(({ types }) => (JSON.parse(types) as JobType[]).some((type) => STORED.includes(type)))
-          .map(({ uuid }) => uuid),
-        next: last && JSON.stringify([last.experiment, last.held, last.key] satisfies Place),
-      };
-    },
+    // In the queue of those who write: it sees what was submitted before it was asked.
+    storedRuns: (accountId, name, after) =>
+      commits.run(() => storedRuns(db, accountKey(db, accountId), name, after)),
+  };
+}
+
+function storedRuns(
+  db: Handle,
+  account: number | null,
+  name: string,
+  after: string | null,
+): { jobUuids: string[]; next: string | null } {
+  const [experiment, held, key] = after === null ? START : (JSON.parse(after) as Place);
+  // Backwards: a job that gets a slot goes from held to not held, and is met again.
+  const rows = db
+    .prepare(
+      `select experiment, held, key, uuid, types from jobs indexed by jobs_running
+       where account = ? and pipeline = ? and finished_at is null and (experiment, held, key) < (?, ?, ?)
+       order by experiment desc, held desc, key desc limit ?`,
+    )
+    .all(account, name, experiment, held, key, LOOKED_AT) as {
+    experiment: string;
+    held: number;
+    key: number;
+    uuid: string;
+    types: string;
+  }[];
+  const last = rows.length === LOOKED_AT ? rows.at(-1)! : null;
+  return {
+    jobUuids: rows
+      .filter(({ types }) => (JSON.parse(types) as JobType[]).some((type) => STORED.includes(type)))
+      .map(({ uuid }) => uuid),
+    next: last && JSON.stringify([last.experiment, last.held, last.key] satisfies Place),
   };
 }
 
@@ -156,7 +165,7 @@ function savePipeline(
   if (!row && (mode === 'update' || ifVersion !== null)) return { missing: true };
   if (row && mode === 'create') return { exists: true };
   if (row && ifVersion !== null && ifVersion !== row.version) return { version: row.version };
-  if (row && descriptorOf(db, row) === descriptor) return { pipeline: pipelineOf(accountId, row) };
+  if (row && isNewest(db, row, descriptor)) return { pipeline: pipelineOf(accountId, row) };
 
   const account = { key: accountKey(db, accountId)!, id: accountId };
   if (!row) {
@@ -201,11 +210,12 @@ function savePipeline(
   return { pipeline: pipelineOf(accountId, written) };
 }
 
-function descriptorOf(db: Handle, row: PipelineSqlRow): string {
-  const { descriptor } = db
-    .prepare('select descriptor from pipeline_versions where pipeline = ? and version = ?')
-    .get(row.key, row.version) as { descriptor: string };
-  return descriptor;
+/** Compared where it lies: a text of 2 MiB need not be read for it. */
+function isNewest(db: Handle, row: PipelineSqlRow, descriptor: string): boolean {
+  const { same } = db
+    .prepare('select descriptor = ? as same from pipeline_versions where pipeline = ? and version = ?')
+    .get(descriptor, row.key, row.version) as { same: 0 | 1 };
+  return same === 1;
 }
 
 /** The versions that have to go for one of `added` bytes more: those up to a number, and what they take. */

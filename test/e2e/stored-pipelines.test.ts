@@ -346,6 +346,62 @@ describe('a stored pipeline', () => {
     expect(await save(hanging, { mode: 'CREATE' })).toMatchObject({ pipeline: { version: 1 } });
   });
 
+  it('leaves no run behind when many are started while it is deleted', async () => {
+    const { engine, store, defaultAccountId: account } = world.app;
+    const hanging = { name: 'hanging', nodes: [{ nodeName: 'n', algorithmName: 'hang' }] };
+    await save(hanging);
+    const start = () =>
+      engine
+        .runPipeline(account, {
+          name: 'hanging',
+          version: null,
+          overrides: {},
+          received: {},
+          idempotencyKey: null,
+        })
+        .then(
+          ({ id }) => id,
+          ({ message }: Error) => message,
+        );
+    const before = await Promise.all(Array.from({ length: 600 }, start));
+    const during = Array.from({ length: 50 }, start);
+    const deleted = engine.deletePipeline(account, 'hanging');
+    for (let turn = 0; turn < 50; turn++) {
+      during.push(start());
+      await new Promise((resolve) => setImmediate(resolve));
+    }
+    const { stoppedJobs } = await deleted;
+    const answers = [...before, ...(await Promise.all(during))];
+    const ids = answers.filter((answer) => answer !== 'pipeline hanging Not Found');
+    expect(stoppedJobs).toBe(ids.length);
+    for (const id of ids) expect((await store.job(account, id))?.status, id).toBe('CANCELLED');
+    expect(await start()).toBe('pipeline hanging Not Found');
+  });
+
+  it('merges the flowInput of a run that another job has caused', async () => {
+    await save(numbers);
+    const job = await world.app.engine.runPipeline(world.app.defaultAccountId, {
+      name: 'numbers',
+      version: null,
+      overrides: { name: 'not this', flowInput: { unit: 'm', parent: [1] } },
+      flowInputMode: 'merge',
+      origin: { types: ['stored', 'trigger'], parentId: 'numbers:parent', rerunOfId: null, depth: 2 },
+      received: {},
+      idempotencyKey: null,
+    });
+    expect(job).toMatchObject({
+      pipelineName: 'numbers',
+      types: ['stored', 'trigger'],
+      parentId: 'numbers:parent',
+      depth: 2,
+    });
+    const { job: shown } = await world.ask<{ job: { descriptor: { flowInput: object } } }>(
+      'query ($id: ID!) { job(id: $id) { descriptor } }',
+      { id: job.id },
+    );
+    expect(shown.descriptor.flowInput).toEqual({ data: [1, 2, 3], unit: 'm', parent: [1] });
+  });
+
   it('is there after a restart', async () => {
     const { pipeline } = await save(numbers);
     await world.restart();
