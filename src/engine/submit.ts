@@ -6,7 +6,7 @@ import { type Graph, graphOf } from '../graph.js';
 import { type Job, type JobType, RAW } from '../job.js';
 import { limitReached } from '../limits.js';
 import type { IdempotencyKey, JobTarget } from '../store.js';
-import { triggerProblems } from '../triggers.js';
+import { triggerProblems } from '../trigger-problems.js';
 import type { SubmitInput } from './engine.js';
 import { newJob } from './new-job.js';
 import type { Parts } from './parts.js';
