@@ -8,8 +8,8 @@ import { allOf } from './all-of.js';
 import type { Parts } from './parts.js';
 import { runPipeline, savePipeline } from './pipelines.js';
 
-/** Runs submitted at once, each of another pipeline: they share a commit. */
-const AT_ONCE = 32;
+/** Runs submitted at once, of about 1 ms each and each of another pipeline: they share a commit. */
+const AT_ONCE = 8;
 /** A run this late was not missed: the server was busy, or has just been restarted. */
 const LATE_MS = 10_000;
 /** Counting a run costs about 0.1 ms. */
