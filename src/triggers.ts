@@ -15,6 +15,9 @@ export interface CronTrigger {
   enabled: boolean;
 }
 
+/** How deep triggered jobs may lie: pipelines that run after each other in a circle end here. */
+export const MAX_TRIGGER_DEPTH = 32;
+
 /** The triggers of a descriptor. */
 export function triggersOf({ triggers }: { triggers?: unknown }): Triggers {
   const { cron, pipelines } = objectOf(triggers);

@@ -1,8 +1,8 @@
 import { problem } from '../errors.js';
-import { MAX_DEPTH } from '../job.js';
 import { Loop } from '../loop.js';
-import { itemJson } from '../result.js';
+import { resultItemJson } from '../result.js';
 import type { DueTrigger } from '../store.js';
+import { MAX_TRIGGER_DEPTH } from '../triggers.js';
 import { allOf } from './all-of.js';
 import { refusalOf } from './cron.js';
 import type { Parts } from './parts.js';
@@ -31,7 +31,7 @@ async function submitRun(parts: Parts, due: DueTrigger): Promise<void> {
   const { key, accountId, pipelineName: name, jobId: parentId } = due;
   const depth = due.depth + 1;
   try {
-    if (depth > MAX_DEPTH) throw tooDeep(parentId);
+    if (depth > MAX_TRIGGER_DEPTH) throw tooDeep(parentId);
     await runPipeline(parts, accountId, {
       ...{ name, version: null, received: null, idempotencyKey: null },
       overrides: { flowInput: { parent: await resultsOf(parts, due) } },
@@ -57,7 +57,7 @@ async function resultsOf(
   for (let bytes = 0; ; ) {
     const page = await store.results(accountId, jobId, results.length, PAGE_ITEMS, PAGE_BYTES);
     if (page.length === 0) return results;
-    const texts = page.map(itemJson);
+    const texts = page.map(resultItemJson);
     bytes += texts.reduce((sum, text) => sum + text.length + 1, 0);
     if (bytes > MAX_PARENT_BYTES) throw tooLarge(jobId);
     for (const text of texts) results.push(JSON.parse(text));
@@ -75,6 +75,6 @@ function tooLarge(jobId: string) {
 function tooDeep(jobId: string) {
   return problem(
     'LIMIT_REACHED',
-    `job ${jobId} is run ${MAX_DEPTH} of a chain of runs that started each other, and a chain ends there: see that no pipeline triggers itself, by whatever way`,
+    `job ${jobId} is run ${MAX_TRIGGER_DEPTH} of a chain of runs that started each other, and a chain ends there: see that no pipeline triggers itself, by whatever way`,
   );
 }

@@ -1,9 +1,9 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { cronProblem } from '../../src/cron.js';
 import { MAX_PARENT_BYTES } from '../../src/engine/triggers.js';
-import { MAX_DEPTH } from '../../src/job.js';
-import { itemJson } from '../../src/result.js';
+import { resultItemJson } from '../../src/result.js';
 import { MAX_TRIGGERS } from '../../src/trigger-problems.js';
+import { MAX_TRIGGER_DEPTH } from '../../src/triggers.js';
 import { ALGORITHMS } from '../examples/program.js';
 import { World } from '../support/world.js';
 import { blocksOf, page } from './blocks.js';
@@ -72,7 +72,7 @@ describe('docs/triggers.md', () => {
         parent: [
           { ...item, batchIndex: 1, resultJson: '10', error: null },
           { ...item, batchIndex: 2, resultJson: null, error: 'cannot read the image' },
-        ].map((one) => JSON.parse(itemJson(one)) as unknown),
+        ].map((one) => JSON.parse(resultItemJson(one)) as unknown),
       },
     });
   });
@@ -80,7 +80,7 @@ describe('docs/triggers.md', () => {
   it.each([
     ['triggers', MAX_TRIGGERS],
     ['mebibytes', MAX_PARENT_BYTES / 1024 / 1024],
-    ['depth', MAX_DEPTH],
+    ['depth', MAX_TRIGGER_DEPTH],
   ])('names the bound of %s', (name, bound) => {
     const said = new RegExp(`<!-- ${name} -->(.*)<!-- /${name} -->`).exec(text)?.[1];
     expect(said).toBe(String(bound));

@@ -2,7 +2,7 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { deletePipeline, savePipeline } from '../../src/engine/pipelines.js';
 import { createTriggers, MAX_PARENT_BYTES } from '../../src/engine/triggers.js';
 import { UnavailableError } from '../../src/errors.js';
-import { MAX_DEPTH } from '../../src/job.js';
+import { MAX_TRIGGER_DEPTH } from '../../src/triggers.js';
 import { ALL, Fixture } from '../sqlite/fixture.js';
 import { partsOf, step } from './loops.js';
 
@@ -137,13 +137,15 @@ describe('triggers', () => {
     await save('b', ['a']);
     await save('c', ['b']);
     await raw('a');
-    for (let depth = 0; depth <= MAX_DEPTH; depth++) await succeed(depth);
+    for (let depth = 0; depth <= MAX_TRIGGER_DEPTH; depth++) await succeed(depth);
     const all = (await jobs()).reverse();
-    expect(all.map(({ depth }) => depth)).toEqual(Array.from({ length: MAX_DEPTH + 1 }, (_, depth) => depth));
+    expect(all.map(({ depth }) => depth)).toEqual(
+      Array.from({ length: MAX_TRIGGER_DEPTH + 1 }, (_, depth) => depth),
+    );
     expect(all.slice(0, 4).map(({ pipelineName }) => pipelineName)).toEqual(['a', 'b', 'c', 'a']);
     expect(await f.claim(1)).toEqual([]);
     const last = all.at(-1)!;
-    expect(await error(['a', 'b', 'c'][(MAX_DEPTH + 1) % 3]!)).toBe(
+    expect(await error(['a', 'b', 'c'][(MAX_TRIGGER_DEPTH + 1) % 3]!)).toBe(
       `job ${last.id} is run 32 of a chain of runs that started each other, and a chain ends there: see that no pipeline triggers itself, by whatever way`,
     );
   });
