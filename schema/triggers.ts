@@ -59,6 +59,7 @@ builder.objectFields(PipelineRef, (t) => ({
     resolve: ({ name }, _args, { store, viewer }) => store.triggerTargets(viewer.account.id, name),
   }),
   triggerError: t.exposeString('triggerError', {
+    authScopes: { scope: 'READ' },
     nullable: true,
     description:
       'Why the last run that it was owed by another pipeline could not be submitted; null where it was, or none was owed.',

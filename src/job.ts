@@ -132,9 +132,6 @@ export interface Origin {
   depth: number;
 }
 
-/** How deep a job may lie: a pipeline that runs after itself, by whatever way, ends here. */
-export const MAX_DEPTH = 32;
-
 /** Of a descriptor that a client has submitted. */
 export const RAW: Origin = { types: ['raw'], parentId: null, rerunOfId: null, depth: 0 };
 

@@ -18,10 +18,19 @@ export interface ResultList {
   bytes: number;
 }
 
-/** An item as HKube writes it, JSON text: keys that say nothing are left out. */
-export function itemJson({ nodeName, batchIndex, algorithmName, resultJson, error }: ResultItem): string {
-  const place = batchIndex === null ? {} : { batchIndex };
-  const failure = error === null ? {} : { error };
-  const text = JSON.stringify({ nodeName, ...place, algorithmName, ...failure });
-  return resultJson === null ? text : `${text.slice(0, -1)},"result":${resultJson}}`;
+/** An item as HKube 2.x writes it in lists of results. */
+export function resultItemJson({
+  nodeName,
+  batchIndex,
+  algorithmName,
+  resultJson,
+  error,
+}: ResultItem): string {
+  const head = JSON.stringify({ nodeName, ...(batchIndex !== null && { batchIndex }), algorithmName }).slice(
+    0,
+    -1,
+  );
+  if (error !== null) return `${head},"error":${JSON.stringify(error)}}`;
+  // A skipped leaf has neither.
+  return resultJson === null ? `${head}}` : `${head},"result":${resultJson}}`;
 }

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { MAX_TRIGGERS, triggerProblems, triggersOf } from '../src/triggers.js';
+import { savedTriggers, triggersOf } from '../src/triggers.js';
 
 test('triggers are off and in UTC where a descriptor does not say', () => {
   expect(triggersOf({})).toEqual({ cron: null, pipelines: [] });
@@ -12,32 +12,12 @@ test('triggers are off and in UTC where a descriptor does not say', () => {
   expect(triggersOf({ triggers: { cron } }).cron).toEqual(cron);
 });
 
-test('triggers that cannot work are refused where they stand', () => {
-  const problems = (triggers: object) => triggerProblems({ triggers });
-  expect(problems({ cron: { pattern: '0 0 * * *', timeZone: 'UTC' }, pipelines: ['any', 'name'] })).toEqual(
-    [],
-  );
-  expect(problems({ cron: { pattern: 'often' } })).toEqual([
-    {
-      code: 'INVALID',
-      message: 'triggers.cron.pattern must be a cron pattern of 5 or 6 fields, got "often"',
-      path: ['triggers', 'cron', 'pattern'],
-    },
-  ]);
-  expect(problems({ cron: { pattern: '0 0 * * *', timeZone: 'Moon' } })).toEqual([
-    {
-      code: 'INVALID',
-      message:
-        'triggers.cron.timeZone must be the name of a time zone, like "UTC" or "Europe/Berlin", got "Moon"',
-      path: ['triggers', 'cron', 'timeZone'],
-    },
-  ]);
-  const names = Array.from({ length: MAX_TRIGGERS + 1 }, (_, index) => `p${index}`);
-  expect(problems({ pipelines: names.slice(1) })).toEqual([]);
-  expect(problems({ pipelines: names })[0]?.message).toBe(
-    'triggers.pipelines must be at most 100 items long, got 101',
-  );
-  expect(problems({ pipelines: ['x'.repeat(201)] })[0]?.message).toMatch(
-    /^triggers\.pipelines\[0\] must be at most 200 characters long, got "x+…$/,
-  );
+test('what is kept beside a descriptor is when its cron runs next, if it is on', () => {
+  const at = Date.UTC(2026, 0, 1, 12);
+  const saved = (enabled: boolean) =>
+    savedTriggers({ triggers: { cron: { pattern: '0 9 * * *', timeZone: 'Asia/Tokyo', enabled } } }, at);
+  const kept = { pattern: '0 9 * * *', timeZone: 'Asia/Tokyo' };
+  expect(saved(true)).toEqual({ cron: { ...kept, nextAt: Date.UTC(2026, 0, 2) }, pipelines: [] });
+  expect(saved(false)).toEqual({ cron: { ...kept, nextAt: null }, pipelines: [] });
+  expect(savedTriggers({ triggers: { pipelines: ['a'] } }, at)).toEqual({ cron: null, pipelines: ['a'] });
 });

@@ -8,15 +8,15 @@ import { allOf } from './all-of.js';
 import type { Parts } from './parts.js';
 import { runPipeline, savePipeline } from './pipelines.js';
 
-/** Runs submitted at once, each of another pipeline: they share a commit. */
-const AT_ONCE = 32;
+/** Runs submitted at once, of about 1 ms each and each of another pipeline: they share a commit. */
+const AT_ONCE = 8;
 /** A run this late was not missed: the server was busy, or has just been restarted. */
 const LATE_MS = 10_000;
 /** Counting a run costs about 0.1 ms. */
 const COUNTED = 100;
 /** Savers of a pipeline that may come in between; each of them got on. */
 const TRIES = 10;
-export const MAX_TRIGGER_ERROR = 1_000;
+const MAX_ERROR = 1_000;
 
 /**
  * Submits the runs that crons owe. Each is taken off in the transaction that writes its job, and the run after it is
@@ -76,7 +76,7 @@ function runOf({ pipelineId, pattern, timeZone, scheduledAt }: DueCron, after: n
 export function refusalOf({ log }: Parts, error: unknown, facts: object): string | null {
   if (error instanceof StaleCauseError) return null;
   if (error instanceof UnavailableError) throw error;
-  if (error instanceof ProblemError) return messageOf(error).slice(0, MAX_TRIGGER_ERROR);
+  if (error instanceof ProblemError) return messageOf(error).slice(0, MAX_ERROR);
   log.error({ err: error, ...facts }, 'a run that was owed failed to be submitted');
   return 'Carillon could not submit this run; its log says why';
 }
@@ -93,9 +93,9 @@ export async function setCron(
   for (let tries = 1; ; tries++) {
     const found = await parts.store.pipelineDescriptor(accountId, name, null);
     if (!found) throw problem('NOT_FOUND', notFoundSentence(name), ['name']);
-    const stored = JSON.parse(found.descriptor) as { triggers?: object };
-    const known = triggersOf(stored).cron;
-    const cron = { ...known, pattern: pattern ?? known?.pattern ?? DEFAULT_CRON_PATTERN, enabled };
+    const stored = JSON.parse(found.descriptor) as { triggers?: { cron?: object } };
+    const known = triggersOf(stored).cron?.pattern ?? DEFAULT_CRON_PATTERN;
+    const cron = { ...stored.triggers?.cron, pattern: pattern ?? known, enabled };
     const descriptor = { ...stored, triggers: { ...stored.triggers, cron } };
     try {
       return await savePipeline(parts, accountId, { descriptor, mode: 'update', ifVersion: found.version });

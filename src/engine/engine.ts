@@ -93,12 +93,12 @@ export interface SubmitInput {
   idempotencyKey: string | null;
   /** How it came about; not given: as the operation says. */
   origin?: Origin;
+  /** How problems of the descriptor are said; not given: in our own words. */
+  wording?: Wording;
   /** What it is for, if it must be done exactly once; a cause that is stale is thrown as StaleCauseError. */
   cause?: Cause;
   /** The nodes, by name, that keep tasks of an ended job; not given: none. */
   kept?: ReadonlyMap<string, Kept>;
-  /** How problems of the descriptor are said; not given: in our own words. */
-  wording?: Wording;
 }
 
 export interface SavePipelineRequest {

@@ -7,7 +7,6 @@ import { MAX_PROBLEMS, type Wording } from '../issue.js';
 import { type Job, type JobType, RAW } from '../job.js';
 import { limitReached } from '../limits.js';
 import type { IdempotencyKey, JobTarget } from '../store.js';
-import { triggerProblems } from '../triggers.js';
 import { ourWording } from '../wording.js';
 import type { SubmitInput } from './engine.js';
 import { newJob } from './new-job.js';
@@ -142,8 +141,7 @@ function check(
 
 function parsed(value: unknown, prefix: string[], wording: Wording): Descriptor {
   const parsed = parseDescriptor(value, wording);
-  const problems = 'problems' in parsed ? parsed.problems : triggerProblems(parsed.descriptor);
-  if ('problems' in parsed || problems.length > 0) throw refusal(problems, prefix);
+  if ('problems' in parsed) throw refusal(parsed.problems, prefix);
   return parsed.descriptor;
 }
 

@@ -1,19 +1,19 @@
 import { problem } from '../errors.js';
-import { MAX_DEPTH } from '../job.js';
 import { Loop } from '../loop.js';
-import { itemJson } from '../result.js';
+import { resultItemJson } from '../result.js';
 import type { DueTrigger } from '../store.js';
+import { MAX_TRIGGER_DEPTH } from '../triggers.js';
 import { allOf } from './all-of.js';
 import { refusalOf } from './cron.js';
 import type { Parts } from './parts.js';
 import { runPipeline } from './pipelines.js';
 
-/** Runs submitted at once: they share a commit. */
-const AT_ONCE = 32;
+/** Runs submitted at once, of about 1 ms each: they share a commit. */
+const AT_ONCE = 8;
 /** Results that are handed on, as text; what is submitted at once has about as much together. */
 export const MAX_PARENT_BYTES = 4 * 1024 * 1024;
 const PAGE_ITEMS = 1_000;
-const PAGE_BYTES = 1024 * 1024;
+const PAGE_BYTES = 512 * 1024;
 
 /**
  * Submits the runs that stored pipelines are owed by the runs they follow. Each is taken off in the transaction that
@@ -31,7 +31,7 @@ async function submitRun(parts: Parts, due: DueTrigger): Promise<void> {
   const { key, accountId, pipelineName: name, jobId: parentId } = due;
   const depth = due.depth + 1;
   try {
-    if (depth > MAX_DEPTH) throw tooDeep(parentId);
+    if (depth > MAX_TRIGGER_DEPTH) throw tooDeep(parentId);
     await runPipeline(parts, accountId, {
       ...{ name, version: null, received: null, idempotencyKey: null },
       overrides: { flowInput: { parent: await resultsOf(parts, due) } },
@@ -47,18 +47,21 @@ async function submitRun(parts: Parts, due: DueTrigger): Promise<void> {
   }
 }
 
-/** The results of the job that triggers, as HKube hands them on: read in pages, so that others get their turns. */
+/** The results of the job that triggers, as HKube hands them on: in pages, between which others get their turns. */
 async function resultsOf(
   { store }: Parts,
   { accountId, jobId, resultBytes }: DueTrigger,
 ): Promise<unknown[]> {
   if (resultBytes > MAX_PARENT_BYTES) throw tooLarge(jobId);
-  const texts: string[] = [];
+  const results: unknown[] = [];
   for (let bytes = 0; ; ) {
-    const page = await store.results(accountId, jobId, texts.length, PAGE_ITEMS, PAGE_BYTES);
-    if (page.length === 0) return texts.map((text) => JSON.parse(text) as unknown);
-    for (const item of page) bytes += texts[texts.push(itemJson(item)) - 1]!.length + 1;
+    const page = await store.results(accountId, jobId, results.length, PAGE_ITEMS, PAGE_BYTES);
+    if (page.length === 0) return results;
+    const texts = page.map(resultItemJson);
+    bytes += texts.reduce((sum, text) => sum + text.length + 1, 0);
     if (bytes > MAX_PARENT_BYTES) throw tooLarge(jobId);
+    for (const text of texts) results.push(JSON.parse(text));
+    await new Promise((resolve) => setImmediate(resolve));
   }
 }
 
@@ -72,6 +75,6 @@ function tooLarge(jobId: string) {
 function tooDeep(jobId: string) {
   return problem(
     'LIMIT_REACHED',
-    `job ${jobId} is run ${MAX_DEPTH} of a chain of runs that started each other, and a chain ends there: see that no pipeline triggers itself, by whatever way`,
+    `job ${jobId} is run ${MAX_TRIGGER_DEPTH} of a chain of runs that started each other, and a chain ends there: see that no pipeline triggers itself, by whatever way`,
   );
 }
