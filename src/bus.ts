@@ -13,7 +13,7 @@ export type BusMessage =
   | { kind: 'deliveries' }
   /** Some node has rows to expand. */
   | { kind: 'expansion' }
-  /** Leases that ended because their job did: the code under them must stop. */
+  /** Leases that ended because their job did, or was paused before they started: the code under them must stop. */
   | { kind: 'revoked'; tokens: string[] }
   /** A webhook was called. */
   | { kind: 'attempt'; accountId: string; webhookId: string | null; deliveryId: string; number: number }

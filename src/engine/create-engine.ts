@@ -6,6 +6,7 @@ import type { AccountPatch } from '../store.js';
 import { createApiKey, revokeApiKey } from './api-keys.js';
 import type { Engine } from './engine.js';
 import { createFeedReader } from './feed-reader.js';
+import { controlJob } from './job-control.js';
 import type { Parts } from './parts.js';
 import { settleJob } from './settle.js';
 import { submit, unsupportedFormat } from './submit.js';
@@ -26,6 +27,8 @@ export function createEngine(parts: Parts): Engine {
   return {
     submit: (accountId, input) => submit(parts, accountId, input),
     cancelJob: (accountId, jobId, reason) => cancelJob(parts, accountId, jobId, reason),
+    pauseJob: (accountId, jobId) => controlJob(parts, accountId, jobId, 'pause'),
+    resumeJob: (accountId, jobId) => controlJob(parts, accountId, jobId, 'resume'),
     registerWebhook: (accountId, input) => registerWebhook(parts, accountId, input),
     updateWebhook: (accountId, id, input) => updateWebhook(parts, accountId, id, input),
     deleteWebhook: (accountId, id) => deleteWebhook(parts, accountId, id),

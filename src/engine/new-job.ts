@@ -1,8 +1,9 @@
 import { begin } from '../advance.js';
+import { deadlinesOf } from '../deadlines.js';
 import type { Descriptor } from '../descriptor.js';
 import type { Graph } from '../graph.js';
 import { type Origin, progressOf } from '../job.js';
-import type { JobRow, NewJob, NodeRow } from '../state.js';
+import type { Concurrency, JobRow, NewJob, NodeRow } from '../state.js';
 
 /** A job as its descriptor describes it: numbered by the store, which is why it has no number here. */
 export function newJob(
@@ -40,6 +41,7 @@ export function newJob(
     error: null,
     progress: progressOf([], false, 0),
     batchTolerance: descriptor.options.batchTolerance,
+    deadlines: deadlinesOf(descriptor.options, at),
     startedAt: null,
     finishedAt: null,
   };
@@ -53,6 +55,7 @@ export function newJob(
     externalId: descriptor.externalId ?? null,
     tags: descriptor.tags,
     priority: descriptor.priority,
+    concurrency: concurrencyOf(descriptor.options),
     descriptor: JSON.stringify(descriptor),
     flowInput: descriptor.flowInput === undefined ? null : JSON.stringify(descriptor.flowInput),
     row: change.job,
@@ -68,4 +71,9 @@ export function newJob(
     newTasks: change.newTasks,
     events: change.events,
   };
+}
+
+function concurrencyOf({ concurrentPipelines }: Descriptor['options']): Concurrency | null {
+  if (!concurrentPipelines) return null;
+  return { amount: concurrentPipelines.amount, rejects: concurrentPipelines.rejectOnFailure };
 }

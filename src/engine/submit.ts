@@ -28,6 +28,13 @@ export async function submit(parts: Parts, accountId: string, input: SubmitInput
   const { limits } = parts;
   const submitted = await parts.store.submit({ accountId, job, targets, idempotency, limits, at });
   if ('noRoom' in submitted) throw limitReached(submitted.noRoom);
+  if ('tooMany' in submitted) {
+    throw problem(
+      'LIMIT_REACHED',
+      `maximum number [${submitted.tooMany}] of concurrent pipelines has been reached`,
+      [...prefix, 'options', 'concurrentPipelines'],
+    );
+  }
   if ('committed' in submitted) publish(parts.bus, submitted.committed);
   return answer(parts, accountId, submitted, idempotency);
 }

@@ -126,8 +126,8 @@ export const jobs = sqliteTable(
     index('jobs_external').on(t.account, t.externalId).where(sql`external_id is not null`),
     index('jobs_running').on(t.account, t.pipeline, t.experiment, t.held).where(sql`finished_at is null`),
     index('jobs_held')
-      .on(t.account, t.pipeline, t.experiment, t.priority)
-      .where(sql`held = 1 and finished_at is null`),
+      .on(t.account, t.pipeline, t.experiment, t.concurrency, t.priority)
+      .where(sql`held = 1 and finished_at is null and paused_at is null`),
     index('jobs_expiring').on(t.expiresAt).where(sql`expires_at is not null`),
     index('jobs_parent').on(t.parent).where(sql`parent is not null`),
   ],
@@ -162,7 +162,7 @@ export const jobNodes = sqliteTable(
     active: integer().notNull(),
     /** Size of its results so far: known without reading them. */
     resultBytes: integer('result_bytes').notNull().default(0),
-    /** 1 while rows are still to be made; the expander finds its work by it. */
+    /** 1 while rows are still to be made; the expander finds its work by it. 2: not before its job may begin. */
     expanding: integer().notNull(),
     kind: text().notNull().default('algorithm'),
     /** Which of its parents hand over each item as it is done. */
