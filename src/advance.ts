@@ -1,4 +1,5 @@
 import { taskRetryDelayMs } from './backoff.js';
+import { overdueReason, paused, resumed, started } from './deadlines.js';
 import type { EventType } from './event.js';
 import { childrenOf } from './graph.js';
 import { isEnded, type JobStatus, type Progress, progressOf, type TaskErrorCode } from './job.js';
@@ -87,6 +88,15 @@ class Fold {
       case 'cancel':
         this.end('CANCELLED', outcome.at, { reason: outcome.reason });
         return true;
+      case 'pause':
+        return this.pause(outcome.at);
+      case 'resume':
+        return this.resume(outcome.at);
+      case 'overdue': {
+        const reason = overdueReason(this.job.deadlines, outcome.at);
+        if (reason !== null) this.end('CANCELLED', outcome.at, { reason });
+        return reason !== null;
+      }
       case 'broken': {
         const message = 'Carillon could not decide how this job goes on; its log says why';
         this.end('FAILED', outcome.at, {
@@ -226,6 +236,7 @@ class Fold {
 
   private expand(outcome: Extract<Outcome, { kind: 'expanded' }>): boolean {
     const node = this.nodes[outcome.node];
+    if (this.heldBack()) return false;
     // A chunk that another expansion has already made is stale.
     const open = node?.status === 'ACTIVE' && node.batch && node.keeping === null && !isWaiting(node);
     if (!open || node.expanded !== outcome.from) return false;
@@ -238,10 +249,15 @@ class Fold {
     return true;
   }
 
+  /** An empty batch could end the job, of which nothing may have begun. */
+  private heldBack(): boolean {
+    return this.job.status === 'PAUSED' && this.job.startedAt === null;
+  }
+
   /** Counts what was copied from an ended job, without a word about each; makes anew what did not succeed there. */
   private keep(outcome: Extract<Outcome, { kind: 'kept' }>): boolean {
     const node = this.nodes[outcome.node];
-    if (node?.status !== 'ACTIVE' || node.keeping?.next !== outcome.from) return false;
+    if (this.heldBack() || node?.status !== 'ACTIVE' || node.keeping?.next !== outcome.from) return false;
     this.changedNodes.add(node);
     if (outcome.gone) {
       const message = `what was to be kept of node "${node.name}" was removed with its job; run the pipeline from the start`;
@@ -264,7 +280,7 @@ class Fold {
   private spawn(outcome: Spawned): boolean {
     const node = this.nodes[outcome.node];
     const open = node?.status === 'ACTIVE' && node.keeping === null && isWaiting(node);
-    if (!open || node.expanded !== outcome.from) return false;
+    if (this.heldBack() || !open || node.expanded !== outcome.from) return false;
     this.changedNodes.add(node);
     this.lookedAt.push(...outcome.arrivals);
     for (const { item, json } of outcome.rows)
@@ -364,7 +380,30 @@ class Fold {
     if (this.job.status !== 'PENDING') return;
     this.job.status = 'ACTIVE';
     this.job.startedAt = at;
+    this.job.deadlines = started(this.job.deadlines, at);
     this.emitJob('JOB_ACTIVE', at);
+  }
+
+  /** What runs goes on; what was handed out and has not started is taken back, and waits. */
+  private pause(at: number): boolean {
+    if (this.job.status === 'PAUSED') return false;
+    for (const task of this.tasks.values()) {
+      if (task.token === null || task.status !== 'READY') continue;
+      this.revoked.push(task.token);
+      this.free(task);
+    }
+    this.job.status = 'PAUSED';
+    this.job.deadlines = paused(this.job.deadlines, at);
+    this.emitJob('JOB_PAUSED', at);
+    return true;
+  }
+
+  private resume(at: number): boolean {
+    if (this.job.status !== 'PAUSED') return false;
+    this.job.status = this.job.startedAt === null ? 'PENDING' : 'ACTIVE';
+    this.job.deadlines = resumed(this.job.deadlines, at);
+    this.emitJob('JOB_RESUMED', at);
+    return true;
   }
 
   private failJob(

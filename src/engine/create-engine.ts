@@ -8,6 +8,7 @@ import { createApiKey, revokeApiKey } from './api-keys.js';
 import { setCron } from './cron.js';
 import type { Engine } from './engine.js';
 import { createFeedReader } from './feed-reader.js';
+import { controlJob } from './job-control.js';
 import type { Parts } from './parts.js';
 import { deletePipeline, runPipeline, savePipeline } from './pipelines.js';
 import { rerunJob } from './rerun.js';
@@ -40,6 +41,8 @@ export function createEngine(parts: Parts): Engine {
       throw problem('NOT_FOUND', `algorithm ${name} Not Found`, ['name']);
     },
     rerunJob: (accountId, input) => rerunJob(parts, accountId, input),
+    pauseJob: (accountId, jobId) => controlJob(parts, accountId, jobId, 'pause'),
+    resumeJob: (accountId, jobId) => controlJob(parts, accountId, jobId, 'resume'),
     registerWebhook: (accountId, input) => registerWebhook(parts, accountId, input),
     updateWebhook: (accountId, id, input) => updateWebhook(parts, accountId, id, input),
     deleteWebhook: (accountId, id) => deleteWebhook(parts, accountId, id),

@@ -1,10 +1,11 @@
 import { begin } from '../advance.js';
+import { deadlinesOf } from '../deadlines.js';
 import type { Descriptor } from '../descriptor.js';
 import type { Graph } from '../graph.js';
 import { type Origin, parseJobId, progressOf } from '../job.js';
 import { OUTPUT_QUEUE } from '../node-kind.js';
 import { type Kept, withCacheJobIds } from '../rerun.js';
-import type { JobRow, NewJob, NodeRow } from '../state.js';
+import type { Concurrency, JobRow, NewJob, NodeRow } from '../state.js';
 
 /**
  * A job as its descriptor describes it: numbered by the store, which is why it has no number here. `kept` names the nodes
@@ -56,6 +57,7 @@ export function newJob(
     error: null,
     progress: progressOf([], false, 0),
     batchTolerance: descriptor.options.batchTolerance,
+    deadlines: deadlinesOf(descriptor.options, at),
     startedAt: null,
     finishedAt: null,
   };
@@ -69,6 +71,7 @@ export function newJob(
     externalId: descriptor.externalId ?? null,
     tags: descriptor.tags,
     priority: descriptor.priority,
+    concurrency: concurrencyOf(descriptor.options),
     descriptor: JSON.stringify(withCacheJobIds(descriptor, kept)),
     flowInput: descriptor.flowInput === undefined ? null : JSON.stringify(descriptor.flowInput),
     row: change.job,
@@ -89,4 +92,9 @@ export function newJob(
 
 function keptFrom(keep: Kept | undefined): { jobUuid: string; node: number } | null {
   return keep ? { jobUuid: parseJobId(keep.jobId)!.uuid, node: keep.of.index } : null;
+}
+
+function concurrencyOf({ concurrentPipelines }: Descriptor['options']): Concurrency | null {
+  if (!concurrentPipelines) return null;
+  return { amount: concurrentPipelines.amount, rejects: concurrentPipelines.rejectOnFailure };
 }
