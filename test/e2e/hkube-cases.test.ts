@@ -249,6 +249,75 @@ describe('of an unknown id', () => {
   });
 });
 
+describe('a job that is paused', () => {
+  /** One task runs and waits to be stopped; `next` would come after it. */
+  const runs = (name: string, more: object = {}) =>
+    hkube.run({ name, nodes: [node('a', [300], { algorithmName: 'nap' }), node('next', ['@a'])], ...more });
+
+  it('case 67: is paused, goes on, and completes; what was done to it is told', async () => {
+    const jobId = await runs('paused');
+    await until(jobId, 'TASK_ACQUIRED');
+    expect(await hkube.post('/exec/pause', { jobId })).toMatchObject({
+      status: 200,
+      json: { message: 'OK' },
+    });
+    expect((await hkube.get(`/exec/status/${jobId}`)).json.status).toBe('paused');
+    expect(await hkube.post('/exec/pause', { jobId })).toMatchObject(
+      refused(400, 'unable to pause pipeline paused because its in paused status'),
+    );
+    expect(await hkube.get(`/exec/results/${jobId}`)).toMatchObject(
+      refused(400, 'unable to get results for pipeline paused because its in paused status'),
+    );
+    expect(await hkube.post('/exec/resume', { jobId })).toMatchObject({
+      status: 200,
+      json: { message: 'OK' },
+    });
+    await world.ended(jobId);
+    expect((await hkube.get(`/exec/status/${jobId}`)).json.status).toBe('completed');
+    const trail = (await hkube.get(`/exec/auditTrail/${jobId}`)).json;
+    expect([trail[0], trail[1], trail[2]].map(({ action }) => action)).toEqual(['resume', 'pause', 'run']);
+    for (const verb of ['pause', 'resume'])
+      expect(await hkube.post(`/exec/${verb}`, { jobId })).toMatchObject(
+        refused(400, `unable to ${verb} pipeline paused because its in completed status`),
+      );
+  });
+
+  it('case 68: can be stopped', async () => {
+    const jobId = await runs('halted');
+    await hkube.take('POST', '/exec/pause', { jobId });
+    expect(await hkube.take('POST', '/exec/stop', { jobId })).toEqual({ stoppedJobIds: [jobId] });
+    expect((await hkube.get(`/exec/status/${jobId}`)).json.status).toBe('stopped');
+  });
+
+  it('has to be there', async () => {
+    for (const verb of ['pause', 'resume']) {
+      expect(await hkube.post(`/exec/${verb}`, { jobId: 'no_such_id' })).toMatchObject(
+        refused(404, 'jobId no_such_id Not Found'),
+      );
+      expect(await hkube.post(`/exec/${verb}`, {})).toMatchObject(
+        refused(400, "data should have required property 'jobId'"),
+      );
+    }
+  });
+});
+
+it('one job of a pipeline too many is refused, in the words of HKube', async () => {
+  const given = {
+    name: 'alone',
+    nodes: [node('a', [], { algorithmName: 'hang' })],
+    options: { concurrentPipelines: { amount: 1 } },
+  };
+  const jobId = await hkube.run(given);
+  expect(await hkube.post('/exec/raw', given)).toMatchObject(
+    refused(400, 'maximum number [1] of concurrent pipelines has been reached'),
+  );
+  const waits = { ...given, options: { concurrentPipelines: { amount: 1, rejectOnFailure: false } } };
+  const held = await hkube.run(waits);
+  expect((await hkube.get(`/exec/status/${held}`)).json.status).toBe('pending');
+  await hkube.take('POST', '/exec/stop', { pipelineName: 'alone' });
+  expect(jobId).not.toBe(held);
+});
+
 it('results of a job that runs are not there yet', async () => {
   const jobId = await hkube.run(pipeline({ nodes: [node('a', [], { algorithmName: 'hang' })] }));
   expect(await hkube.get(`/exec/results/${jobId}`)).toMatchObject(
@@ -342,6 +411,26 @@ describe.each(['hkube', 'hkube-v2'])('webhooks of the format %s', (format) => {
     });
     expect(result).toMatchObject({ status: 'stopped', data: null, reason: 'stopped due to request' });
     await sameAsRoutes(jobId, states.at(-1)!, result);
+  });
+
+  it('case 67: a job that is paused and resumed', async () => {
+    const path = '/waits/progress';
+    const webhooks = { progress: receiver.url + path, result: `${receiver.url}/waits/result`, format };
+    const nodes = [node('a', [300], { algorithmName: 'nap' }), node('b', ['@a'])];
+    const jobId = await hkube.run({ name: 'waits', nodes, webhooks });
+    await until(jobId, 'JOB_ACTIVE');
+    await hkube.take('POST', '/exec/pause', { jobId });
+    await hkube.take('POST', '/exec/resume', { jobId });
+    await receiver.received(1, '/waits/result');
+    const states = receiver.calls.filter((call) => call.path === path).map((call) => call.json);
+    expect(states.map(({ status }) => status)).toEqual([
+      'pending',
+      'active',
+      'paused',
+      'resumed',
+      'completed',
+    ]);
+    for (const state of states.slice(1)) expect(state['data']).toEqual(expect.any(Object));
   });
 
   it('case 74: a large item is told of, a smaller one is sent', async () => {

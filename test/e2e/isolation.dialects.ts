@@ -44,6 +44,8 @@ export const dialectRows: Record<string, RouteRow> = {
     (of) => [...allJobs(of), ...pipeline(of), of.externalId],
     CHANGES,
   ),
+  'POST /api/v1/exec/pause': post('/exec/pause', (jobId) => ({ jobId }), allJobs, CHANGES),
+  'POST /api/v1/exec/resume': post('/exec/resume', (jobId) => ({ jobId }), allJobs, CHANGES),
   'GET /api/v1/exec/status/:jobId?': by('/exec/status/', allJobs),
   'GET /api/v1/exec/results/:jobId?': by('/exec/results/', ended),
   'GET /api/v1/exec/pipelines/:jobId?': by('/exec/pipelines/', allJobs),

@@ -1,4 +1,5 @@
 import type { Dialect } from '../../dialect.js';
+import { controlRoutes } from './control.js';
 import { cronRoutes } from './cron.js';
 import { execRoutes } from './exec.js';
 import { graphRoutes } from './graph.js';
@@ -7,7 +8,6 @@ import { listRoutes } from './lists.js';
 import { readingRoutes } from './reading.js';
 import { searchRoutes } from './search.js';
 import { hkubeStatus } from './status.js';
-import { stopRoute } from './stopping.js';
 import { storeAlgorithmRoutes } from './store-algorithms.js';
 import { storePipelineRoutes } from './store-pipelines.js';
 import { treeRoutes } from './trees.js';
@@ -20,7 +20,7 @@ export function hkubeDialect(parts: HkubeParts): Dialect {
     prefix: '/api/v1',
     routes: [
       ...execRoutes(parts),
-      stopRoute(parts),
+      ...controlRoutes(parts),
       ...readingRoutes(parts, shapes),
       ...searchRoutes(parts),
       ...listRoutes(parts, shapes),

@@ -3,11 +3,11 @@ import { isEnded, type Job, type JobType, jobTypes } from '../../job.js';
 import type { JobFilter } from '../../store.js';
 import { hkubeStatuses } from './bodies.js';
 import { checked, invalid, isObject } from './checks.js';
+import { datesOf } from './control.js';
 import { hkubeDescriptor } from './descriptors.js';
 import { type HkubeParts, jobsThat, statusesOf, turn } from './jobs.js';
 import { statusOf } from './reading.js';
 import { V2 } from './shape.js';
-import { datesOf } from './stopping.js';
 
 const MAX_HITS = 100;
 /** Pages that may be skipped by number: behind them the cursor goes on. */

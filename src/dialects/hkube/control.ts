@@ -4,7 +4,7 @@ import { ProblemError } from '../../errors.js';
 import type { Job } from '../../job.js';
 import type { JobFilter } from '../../store.js';
 import { checked, invalid, isObject } from './checks.js';
-import { type HkubeParts, jobsThat, OPEN, statusesOf } from './jobs.js';
+import { type HkubeParts, jobOf, jobsThat, OPEN, statusesOf } from './jobs.js';
 
 /** Jobs that one request stops at most. */
 const MAX_STOPPED = 10_000;
@@ -20,9 +20,31 @@ interface Wanted {
   reason: string | null;
 }
 
-/** `POST /exec/stop`: one job, or all that match. */
-export function stopRoute(parts: HkubeParts): Route {
-  return { method: 'POST', path: '/exec/stop', scope: 'SUBMIT', run: (call) => stop(parts, call) };
+/** `POST /exec/stop`: one job, or all that match; `pause` and `resume`: one. */
+export function controlRoutes(parts: HkubeParts): Route[] {
+  const post = (path: string, run: (call: Call) => Promise<Reply>): Route => ({
+    method: 'POST',
+    path,
+    scope: 'SUBMIT',
+    run,
+  });
+  return [
+    post('/exec/stop', (call) => stop(parts, call)),
+    post('/exec/pause', (call) => control(parts, call, 'pauseJob')),
+    post('/exec/resume', (call) => control(parts, call, 'resumeJob')),
+  ];
+}
+
+/** Where its state does not allow it, the engine says so in HKube's sentence. */
+async function control(
+  parts: HkubeParts,
+  { accountId, body }: Call,
+  verb: 'pauseJob' | 'resumeJob',
+): Promise<Reply> {
+  const { jobId } = checked(body, { required: ['jobId'], fields: { jobId: { type: 'string' } } });
+  const { id } = await jobOf(parts, accountId, String(jobId), 'jobId');
+  await parts.engine[verb](accountId, id);
+  return { json: { message: 'OK' } };
 }
 
 async function stop(parts: HkubeParts, { accountId, body }: Call): Promise<Reply> {
