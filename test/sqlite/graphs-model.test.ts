@@ -176,6 +176,12 @@ describe('a graph of any shape', () => {
       `select 1 from arrivals union all select 1 from job_nodes where expanding = 1 union all select 1 from ready_jobs`,
     );
     expect(left).toEqual([]);
+    const { events } = (await f.store.jobEvents(f.account, jobId, null, 0, 10_000))!;
+    const told = events.flatMap(({ facts }) => (facts.of === 'job' ? [facts.progress] : []));
+    const percents = told.map(({ percent }) => percent);
+    expect(percents).toEqual([...percents].sort((a, b) => a - b));
+    for (const { states, total } of told)
+      expect(states.reduce((sum, [, count]) => sum + count, 0)).toBe(total);
     const job = (await f.store.job(f.account, jobId))!;
     if (job.status === 'FAILED') return null;
     expect(job.progress.percent).toBe(100);
