@@ -223,6 +223,25 @@ export function storeSuite(name: string, open: () => Promise<Opened>): void {
         expect(new Set(tokens).size).toBe(100);
       });
 
+      it('carries no more texts than it can at once, and leaves the other tasks to the next claim', async () => {
+        const { jobId } = await submit({
+          name: 'p',
+          nodes: [{ nodeName: 'a', algorithmName: 'one', input: ['#[1,2]'] }],
+        });
+        const large = JSON.stringify(['x'.repeat(1024 * 1024)]);
+        const items = Array<string>(20).fill(large);
+        await settleJob(jobId, { kind: 'expanded', node: 0, at: at(), total: 20, from: 0, items });
+        const counts: number[] = [];
+        const seen = new Set<string>();
+        while (seen.size < 20) {
+          const tasks = await claim(20);
+          counts.push(tasks.length);
+          for (const task of tasks) seen.add(task.taskId);
+        }
+        expect(counts).toEqual([8, 8, 4]);
+        expect(await claim(20)).toEqual([]);
+      });
+
       it('takes the highest priority first, then turns between accounts, then between jobs', async () => {
         const other = (await store.ensureAccount('other', 'whsec_other', at())).id;
         const batch = (priority: number) => ({
