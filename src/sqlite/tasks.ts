@@ -147,7 +147,10 @@ export function tasksOf(db: Handle, commits: GroupCommit, ids: Ids): Tasks {
         | { job: number; name: string; input: string; operation: 'indexed' | 'cartesian' }
         | undefined;
       if (!row) return null;
-      const references = referencesIn(JSON.parse(row.input)).filter((one) => one.relation === 'batch');
+      // A node that waits for items is asked for whenever some arrive; that it has no batch besides is seen at once.
+      const references = row.input.includes('"#')
+        ? referencesIn(JSON.parse(row.input)).filter((one) => one.relation === 'batch')
+        : [];
       const source = new InputReader(db).source(row.job, row.input, references, null);
       return { nodeName: row.name, references, operation: row.operation, source };
     },

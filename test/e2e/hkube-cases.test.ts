@@ -1003,4 +1003,27 @@ describe("HKube's descriptors", () => {
       { nodeName: 'b', algorithmName: 'no-such', result: [7, { x: 1 }] },
     ]);
   });
+
+  it('submitPipeline takes items one by one, and output nodes, in typed form', async () => {
+    const { submitPipeline } = await world.ask<{
+      submitPipeline: { job: { id: string } | null; userErrors: unknown[] };
+    }>(
+      `mutation { submitPipeline(input: { name: "case", nodes: [
+        { nodeName: "a", algorithmName: "first", input: ["#[1,2]"] }
+        { nodeName: "b", kind: output, input: ["*@a", { all: "@a" }] }
+      ] }) { job { id } userErrors { message } } }`,
+    );
+    expect(submitPipeline.userErrors).toEqual([]);
+    const { id } = submitPipeline.job!;
+    await world.ended(id);
+    const { job } = await world.ask<{ job: JobAnswer }>(JOB, { id });
+    expect(job.results.nodes).toMatchObject(
+      ['1', '2'].map((a, index) => ({
+        nodeName: 'b',
+        batchIndex: index + 1,
+        algorithmName: 'output',
+        result: [a, { all: ['1', '2'] }],
+      })),
+    );
+  });
 });
