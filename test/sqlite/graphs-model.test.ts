@@ -1,13 +1,10 @@
 import fc from 'fast-check';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { openHere } from '../../src/batch.js';
 import { expand, openExpansion } from '../../src/engine/expander.js';
 import type { Parts } from '../../src/engine/parts.js';
 import { isEnded } from '../../src/job.js';
 import type { LeasedTask } from '../../src/lease.js';
-import { memoryBus } from '../../src/memory/bus.js';
 import { resolveInput } from '../../src/reference.js';
-import { fake } from '../support/fake.js';
 import {
   interpret,
   type PlainItem,
@@ -113,12 +110,7 @@ describe('a graph of any shape', () => {
   let parts: Parts;
   beforeAll(async () => {
     f = await Fixture.open();
-    const { store, clock, ids } = f;
-    const error = (facts: object) => {
-      throw new Error(JSON.stringify(facts));
-    };
-    const log = { debug() {}, info() {}, warn() {}, error };
-    parts = fake<Parts>('parts', { store, bus: memoryBus(() => {}), clock, ids, log, openBatch: openHere });
+    parts = f.parts();
   });
   afterAll(() => f.close());
 
