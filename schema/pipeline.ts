@@ -10,7 +10,7 @@ import {
 import { JobRef } from './refs.js';
 import { attempt, payloadType } from './user-error.js';
 
-const IDEMPOTENCY_KEY =
+export const IDEMPOTENCY_KEY =
   '1 to 255 characters, kept 24 hours at least: the same key with the same input gives the same job, with another one IDEMPOTENCY_CONFLICT.';
 
 const SubmitPipelineInput = builder.inputType('SubmitPipelineInput', {
@@ -45,7 +45,8 @@ const SubmitDescriptorInput = builder.inputType('SubmitDescriptorInput', {
     descriptor: t.field({
       type: 'JSON',
       required: true,
-      description: 'The descriptor; unknown keys are ignored, as HKube does.',
+      description:
+        'The descriptor. As HKube does, unknown keys are ignored but in `webhooks`, `triggers` and `concurrentPipelines`, and values of other types are read where their meaning is plain: "60" as 60.',
     }),
     idempotencyKey: t.string({ description: IDEMPOTENCY_KEY }),
   }),
@@ -70,7 +71,8 @@ const RunAlgorithmInput = builder.inputType('RunAlgorithmInput', {
   }),
 });
 
-const submitted = (name: string, description: string) =>
+/** The payload of a mutation that makes a job. */
+export const submitted = (name: string, description: string) =>
   payloadType<{ job: Job }>(name, description, (t) => ({
     job: t.field({
       type: JobRef,
@@ -97,18 +99,22 @@ function descriptorOf(input: typeof SubmitPipelineInput.$inferInput): Record<str
     })),
     ...(options && { options: optionsOf(options) }),
     ...(webhooks && { webhooks: withoutNulls(webhooks) }),
-    ...(triggers && { triggers: withoutNulls(triggers) }),
+    ...(triggers && { triggers: triggersOf(triggers) }),
   };
 }
 
-function optionsOf({ concurrentPipelines, ...rest }: typeof PipelineOptionsInput.$inferInput) {
+export function optionsOf({ concurrentPipelines, ...rest }: typeof PipelineOptionsInput.$inferInput) {
   return {
     ...withoutNulls(rest),
     ...(concurrentPipelines && { concurrentPipelines: withoutNulls(concurrentPipelines) }),
   };
 }
 
-function withoutNulls(input: object): Record<string, unknown> {
+function triggersOf({ cron, ...rest }: typeof TriggersInput.$inferInput) {
+  return { ...withoutNulls(rest), ...(cron && { cron: withoutNulls(cron) }) };
+}
+
+export function withoutNulls(input: object): Record<string, unknown> {
   return Object.fromEntries(Object.entries(input).filter(([, value]) => value !== null));
 }
 

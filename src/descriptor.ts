@@ -1,13 +1,16 @@
 import { z } from 'zod';
-import { type Problem, shown } from './errors.js';
+import { coerced } from './coercion.js';
+import { cronProblem, DEFAULT_CRON_PATTERN, DEFAULT_TIME_ZONE } from './cron.js';
+import { fieldName, type Problem, shown } from './errors.js';
 import { verbosities } from './event.js';
+import { array, list, object, set, text, whole, word } from './fields.js';
+import { type DescriptorIssue, issuesOf, MAX_PROBLEMS, type Wording } from './issue.js';
 import { retryPolicies } from './task.js';
 import { type WebhookFormat, webhookFormats, wireFormat } from './webhook.js';
+import { ourWording } from './wording.js';
 
-/**
- * An HKube pipeline descriptor with its defaults filled in. Keys that are not named here are dropped, as HKube
- * does; the typed GraphQL input refuses them before they get here.
- */
+export { fieldName };
+
 const PIPELINE_NAME = /^[:\-_.A-Za-z0-9]+$/;
 const ALGORITHM_NAME = /^[a-z0-9][-a-z0-9.]*[a-z0-9]$/;
 export const MAX_NODES = 1_000;
@@ -15,98 +18,173 @@ export const MAX_NODES = 1_000;
 export const MAX_JSON_DEPTH = 128;
 // A key of a database index, and of a file name: long enough for any name a person gives.
 const MAX_NAME = 200;
+// Of what HKube keeps for itself in descriptors.
+const MAX_INTERNAL = 1_000;
+/** Where HKube has no bound: what GraphQL's Int can say. As seconds it is 68 years. */
+const MAX_INT = 2_147_483_647;
 
-const retry = z.object({
-  policy: z.enum(retryPolicies).default('OnCrash'),
-  limit: z.int().min(1).max(100).default(3),
+/** The check of a format by a pattern. */
+const matches = (pattern: RegExp, says: string) => (value: string) =>
+  pattern.test(value) ? null : `${says}, got ${shown(value)}`;
+const nameLike = matches(PIPELINE_NAME, 'must contain only letters, digits, dash, dot, colon or underscore');
+
+const name = text({ min: 1, max: MAX_NAME, format: 'pipeline-name', check: nameLike });
+const internal = text({ max: MAX_INTERNAL });
+const webhookUrl = text({
+  min: 1,
+  max: 2_048,
+  format: 'url',
+  // Where it may lead is a matter of the server's policy: destination.ts.
+  check: (url) =>
+    /^https?:\/\//i.test(url)
+      ? null
+      : `must start with "https://" or "http://", got ${shown(url.slice(0, 24))}`,
 });
+const wireNames = new Map(webhookFormats.map((format) => [wireFormat(format), format]));
 
 const node = z.object({
-  nodeName: z.string().min(1).max(MAX_NAME),
-  algorithmName: z
-    .string()
-    .min(1)
-    .max(32)
-    .regex(ALGORITHM_NAME, 'must be lower-case letters, digits, dashes or dots, at least 2')
-    .optional(),
-  input: z.array(z.unknown()).default([]),
-  kind: z
-    .enum(['algorithm', 'pipeline', 'debug', 'dataSource', 'gateway', 'output', 'hyperparamsTuner'])
-    .default('algorithm'),
-  batchOperation: z.enum(['indexed', 'cartesian']).default('indexed'),
-  retry: retry.prefault({}),
+  nodeName: text({ min: 1, max: MAX_NAME }),
+  algorithmName: text({
+    min: 1,
+    max: 32,
+    format: 'algorithm-name',
+    check: matches(ALGORITHM_NAME, 'must be lower-case letters, digits, dashes or dots, at least 2'),
+  }).optional(),
+  input: array().default([]),
+  kind: word([
+    'algorithm',
+    'pipeline',
+    'debug',
+    'dataSource',
+    'gateway',
+    'output',
+    'hyperparamsTuner',
+  ]).default('algorithm'),
+  /** What kinds other than `algorithm` need. */
+  spec: object().optional(),
+  batchOperation: word(['indexed', 'cartesian']).default('indexed'),
+  retry: z
+    .object({ policy: word(retryPolicies).default('OnCrash'), limit: whole(1, 100).default(3) })
+    .prefault({}),
   /** Seconds a task may run; 0: as long as it likes. */
-  ttl: z.int().min(0).max(31_536_000).default(0),
+  ttl: whole(0, 31_536_000).default(0),
   includeInResult: z.boolean().optional(),
   includeInResults: z.boolean().optional(),
-  extraData: z.record(z.string(), z.unknown()).optional(),
+  metrics: z.object({ tensorboard: z.boolean().optional() }).optional(),
+  extraData: object().optional(),
+  stateType: word(['stateless', 'stateful']).optional(),
+  minStatelessCount: whole(0, MAX_INT).optional(),
+  maxStatelessCount: whole(0, MAX_INT).optional(),
 });
 
-const webhookUrl = z.string().min(1).max(2_048);
-const formats = new Map<string, WebhookFormat>(
-  webhookFormats.flatMap((format) => [
-    [format, format],
-    [wireFormat(format), format],
-  ]),
-);
-
-const schema = z.object({
-  name: z
-    .string()
-    .min(1)
-    .max(MAX_NAME)
-    .regex(PIPELINE_NAME, 'must contain only letters, digits, dash, dot, colon or underscore'),
-  kind: z.enum(['batch', 'stream']).default('batch'),
-  experimentName: z.string().min(1).max(32).default('main'),
-  description: z.string().max(10_000).optional(),
-  nodes: z.array(node).min(1).max(MAX_NODES),
-  flowInput: z.record(z.string(), z.unknown()).nullish(),
-  webhooks: z
+const triggers = z.strictObject({
+  pipelines: set(text({ min: 1, max: MAX_NAME }), 100).optional(),
+  cron: z
     .object({
+      pattern: text({
+        max: MAX_INTERNAL,
+        format: 'cron',
+        check: (pattern) => cronProblem(pattern, DEFAULT_TIME_ZONE)?.message ?? null,
+      }),
+      enabled: z.boolean().default(false),
+      /** An IANA name; not HKube's. */
+      timeZone: text({
+        max: MAX_INTERNAL,
+        format: 'time-zone',
+        check: (zone) => cronProblem(DEFAULT_CRON_PATTERN, zone)?.message ?? null,
+      }).optional(),
+    })
+    .optional(),
+});
+
+/**
+ * An HKube pipeline descriptor with its defaults filled in. Keys that are not named here are dropped, as HKube does, but in
+ * the three objects that HKube closes; the typed GraphQL input refuses them before they get here. The order of the fields is
+ * HKube's, since its clients are told of the first that is wrong.
+ */
+const schema = z.object({
+  name,
+  kind: word(['batch', 'stream']).default('batch'),
+  experimentName: text({ min: 1, max: 32, format: 'experiment-name', check: nameLike }).default('main'),
+  description: text({ max: 10_000 }).optional(),
+  nodes: list(node, MAX_NODES).default([]),
+  flowInput: object('null').nullish(),
+  webhooks: z
+    .strictObject({
       progress: webhookUrl.optional(),
       result: webhookUrl.optional(),
-      format: z
-        .string()
-        .refine(
-          (name) => formats.has(name),
-          `must be one of ${[...new Set([...formats.values()].map(wireFormat))].join(', ')}`,
-        )
-        .transform((name) => formats.get(name)!)
-        .default('HKUBE'),
+      format: word<WebhookFormat>(webhookFormats, wireNames, [...wireNames.keys()]).default('HKUBE'),
     })
     .prefault({}),
   options: z
     .object({
       /** Seconds, from submission; 0 and less: none. */
-      ttl: z.int().default(3_600),
-      activeTtl: z.int().min(1).nullish(),
-      batchTolerance: z.int().min(0).max(100).default(80),
-      progressVerbosityLevel: z.preprocess(
-        (level) => (level === 'warning' ? 'warn' : level),
-        z.enum(verbosities).default('info'),
-      ),
+      ttl: whole(-MAX_INT - 1, MAX_INT).default(3_600),
+      activeTtl: whole(1, MAX_INT).nullish(),
+      batchTolerance: whole(0, 100).default(80),
       concurrentPipelines: z
-        .object({ amount: z.int().min(1).max(10_000), rejectOnFailure: z.boolean().default(true) })
+        .strictObject({ amount: whole(1, 10_000), rejectOnFailure: z.boolean().default(true) })
         .optional(),
-      debugOverride: z.array(z.string()).optional(),
+      progressVerbosityLevel: word([...verbosities].reverse(), new Map([['warning', 'warn']])).default(
+        'info',
+      ),
+      debugOverride: set(text({ max: MAX_NAME }), MAX_NODES).optional(),
     })
     .prefault({}),
-  priority: z.int().min(1).max(5).default(3),
-  triggers: z.unknown().optional(),
-  tags: z.array(z.string().min(1).max(32)).max(100).default([]),
-  externalId: z.string().min(1).max(255).optional(),
+  priority: whole(1, 5).default(3),
+  triggers: triggers.optional(),
+  tags: list(text({ min: 1, max: 32 }), 100).default([]),
+  rootJobId: internal.optional(),
+  streaming: z.object({ flows: object().optional(), defaultFlow: internal.optional() }).optional(),
+  edges: array().optional(),
+  version: internal.optional(),
+  externalId: text({ min: 1, max: 255 }).optional(),
+  spanId: internal.optional(),
+  userName: internal.optional(),
 });
 
 export type Descriptor = z.infer<typeof schema>;
 
-/** Checks shape and bounds and fills in the defaults; the graph is checked by graph.ts. */
-export function parseDescriptor(value: unknown): { descriptor: Descriptor } | { problems: Problem[] } {
+/**
+ * Checks shape and bounds and fills in the defaults, then checks what a pipeline must have; the graph is checked by graph.ts.
+ * The problems are those of the first of these steps that finds any, the one that HKube would tell first.
+ */
+export function parseDescriptor(
+  value: unknown,
+  wording: Wording = ourWording,
+): { descriptor: Descriptor } | { problems: Problem[] } {
   const tooDeep = depthProblem(value);
   if (tooDeep) return { problems: [tooDeep] };
-  const parsed = schema.safeParse(value, { reportInput: true });
-  if (!parsed.success) return { problems: problemsOf(parsed.error.issues, value) };
-  const problems = [...textProblems(parsed.data), ...supportProblems(parsed.data)];
-  return problems.length > 0 ? { problems } : { descriptor: parsed.data };
+  const parsed = schema.safeParse(coerced(schema, value));
+  if (!parsed.success) return { problems: worded(issuesOf(schema, parsed.error.issues, value), wording) };
+  const problems = [
+    ...supportProblems(parsed.data),
+    ...outputProblems(parsed.data),
+    ...worded(wholeIssues(parsed.data, value as { nodes?: unknown }), wording),
+  ];
+  return problems.length > 0 ? { problems: problems.slice(0, MAX_PROBLEMS) } : { descriptor: parsed.data };
+}
+
+function worded(issues: DescriptorIssue[], wording: Wording): Problem[] {
+  return issues.map((issue) => ({ code: issue.code, message: wording(issue), path: issue.path }));
+}
+
+/** What a pipeline must have as a whole. */
+function wholeIssues({ nodes, options }: Descriptor, received: { nodes?: unknown }): DescriptorIssue[] {
+  if (nodes.length === 0) {
+    const rule = { kind: 'min', of: 'items', bound: 1 } as const;
+    return [{ code: 'INVALID', path: ['nodes'], value: received.nodes, rule }];
+  }
+  const names = new Set(nodes.map((one) => one.nodeName));
+  return (options.debugOverride ?? []).flatMap((value, index) => {
+    const path = ['options', 'debugOverride', String(index)];
+    return names.has(value) ? [] : [{ code: 'INVALID', path, value, rule: { kind: 'nodeName' } } as const];
+  });
+}
+
+function outputProblems({ nodes }: Descriptor): Problem[] {
+  if (nodes.filter((one) => one.kind === 'output').length < 2) return [];
+  return [{ code: 'INVALID', message: 'pipeline can not have more than one output', path: ['nodes'] }];
 }
 
 /** Refuses JSON nested deeper than MAX_JSON_DEPTH and numbers that JSON cannot hold. */
@@ -129,79 +207,6 @@ function problemWithin(value: unknown, depth: number): string | null {
   return null;
 }
 
-/** One problem a field, the first: what follows from it would only hide it. */
-function problemsOf(issues: readonly z.core.$ZodIssue[], root: unknown): Problem[] {
-  const byPath = new Map<string, Problem>();
-  for (const issue of issues) {
-    // zod says of a huge number first that it is no safe integer; the field's own bound says more.
-    if (issue.code === 'too_big' && issue.maximum === Number.MAX_SAFE_INTEGER) continue;
-    const place = issue.path.join('.');
-    if (!byPath.has(place)) byPath.set(place, problemOf(issue, root));
-  }
-  return [...byPath.values()];
-}
-
-/** One sentence: the field, the bound, the value. */
-function problemOf(issue: z.core.$ZodIssue, root: unknown): Problem {
-  const path = issue.path.map(String);
-  const field = path.length === 0 ? 'descriptor' : fieldName(path);
-  const got = `got ${shown(valueAt(root, issue.path))}`;
-  return { code: 'INVALID', message: `${field} ${rule(issue)}, ${got}`, path };
-}
-
-function rule(issue: z.core.$ZodIssue): string {
-  switch (issue.code) {
-    case 'invalid_type':
-      return `must be ${issue.expected === 'int' ? 'a whole number' : `of type ${issue.expected}`}`;
-    case 'too_small':
-      return `must be at least ${issue.minimum}${sizeUnit(issue.origin)}`;
-    case 'too_big':
-      return `must be at most ${issue.maximum}${sizeUnit(issue.origin)}`;
-    case 'invalid_value':
-      return `must be one of ${issue.values.map(String).join(', ')}`;
-    default:
-      return issue.message;
-  }
-}
-
-function sizeUnit(origin: string): string {
-  if (origin === 'string') return ' characters long';
-  return origin === 'array' ? ' items long' : '';
-}
-
-/** "nodes[0].nodeName" */
-export function fieldName(path: readonly string[]): string {
-  return path.map((key, index) => (/^\d+$/.test(key) ? `[${key}]` : index === 0 ? key : `.${key}`)).join('');
-}
-
-function valueAt(root: unknown, path: readonly PropertyKey[]): unknown {
-  return path.reduce<unknown>(
-    (value, key) =>
-      typeof value === 'object' && value !== null ? (value as Record<PropertyKey, unknown>)[key] : undefined,
-    root,
-  );
-}
-
-/** NUL ends a string in half the systems a name passes through: PostgreSQL refuses it, C libraries cut there. */
-function textProblems(descriptor: Descriptor): Problem[] {
-  const texts: [string[], string | undefined][] = [
-    [['description'], descriptor.description],
-    [['externalId'], descriptor.externalId],
-    ...descriptor.tags.map((tag, index): [string[], string] => [['tags', String(index)], tag]),
-    ...descriptor.nodes.map((one, index): [string[], string] => [
-      ['nodes', String(index), 'nodeName'],
-      one.nodeName,
-    ]),
-  ];
-  return texts
-    .filter(([, text]) => text?.includes('\0'))
-    .map(([path, text]) => ({
-      code: 'INVALID',
-      message: `${fieldName(path)} must not contain NUL characters, got ${shown(text)}`,
-      path,
-    }));
-}
-
 /** Parts of HKube's language that are understood but not run here. */
 function supportProblems(descriptor: Descriptor): Problem[] {
   const problems: Problem[] = [];
@@ -216,12 +221,6 @@ function supportProblems(descriptor: Descriptor): Problem[] {
         `${fieldName(path)}.kind "${one.kind}" is not supported: nodes of kind "algorithm" and "output" are run`,
         [...path, 'kind'],
       );
-    } else if (one.algorithmName === undefined) {
-      problems.push({
-        code: 'INVALID',
-        message: 'please provide algorithm name',
-        path: [...path, 'algorithmName'],
-      });
     }
   });
   return problems;

@@ -51,6 +51,11 @@ export class UnavailableError extends Error {
   }
 }
 
+/** "nodes[0].nodeName": a path as an error message shows it. */
+export function fieldName(path: readonly string[]): string {
+  return path.map((key, index) => (/^\d+$/.test(key) ? `[${key}]` : index === 0 ? key : `.${key}`)).join('');
+}
+
 /** A value as an error message shows it: short, on one line, never a whole body. */
 export function shown(value: unknown): string {
   if (value === undefined) return 'nothing';

@@ -1,5 +1,6 @@
 import type { Descriptor } from './descriptor.js';
 import { type Problem, shown } from './errors.js';
+import { MAX_PROBLEMS } from './issue.js';
 import {
   at,
   MAX_BATCH_ITEMS,
@@ -30,23 +31,37 @@ export interface GraphNode {
 }
 
 /**
- * Checks the graph in HKube's order: nodes as they come (duplicates, reserved names, flowInput paths, references),
- * cycles last. The sentences of HKube's own checks are HKube's.
+ * Checks the graph in HKube's order: streams, nodes as they come (algorithm names, duplicates, reserved names, then for each
+ * argument flowInput paths before references to nodes), cycles last. The sentences of HKube's own checks are HKube's. What is
+ * only stored may have its flowInput from its runs.
  */
-export function graphOf(descriptor: Descriptor): { graph: Graph; problems: Problem[] } {
+export function graphOf(
+  descriptor: Descriptor,
+  { stored = false }: { stored?: boolean } = {},
+): { graph: Graph; problems: Problem[] } {
   const problems: Problem[] = [];
   const indexes = new Map(descriptor.nodes.map((node, index) => [node.nodeName, index]));
   const seen = new Set<string>();
   let items = 0;
+  if (descriptor.streaming?.flows !== undefined) {
+    const path = ['streaming', 'flows'];
+    problems.push({ code: 'INVALID', message: 'streaming flow is only allowed in stream pipeline', path });
+  }
   const nodes = descriptor.nodes.map((node, index): GraphNode => {
-    const refuse = (message: string, field = 'nodeName', code: Problem['code'] = 'INVALID') =>
-      problems.push({ code, message, path: ['nodes', String(index), field] });
+    const refuse = (message: string, field = 'nodeName', code: Problem['code'] = 'INVALID') => {
+      if (problems.length < MAX_PROBLEMS)
+        problems.push({ code, message, path: ['nodes', String(index), field] });
+    };
+    if (node.kind === 'algorithm' && node.algorithmName === undefined) {
+      refuse('please provide algorithm name', 'algorithmName');
+    }
     if (seen.has(node.nodeName)) refuse(`found duplicate node "${node.nodeName}"`);
     seen.add(node.nodeName);
     if (RESERVED_NODE_NAMES.includes(node.nodeName)) {
       refuse(`pipeline "${descriptor.name}" has invalid reserved name "${node.nodeName}"`);
     }
-    const references = referencesIn(node.input);
+    const byArgument = node.input.map(referencesIn);
+    const references = byArgument.flat();
     const parents = new Set<number>();
     const batches = references.filter((one) => one.relation === 'batch');
     if (batches.length > MAX_BATCH_REFERENCES) {
@@ -55,11 +70,13 @@ export function graphOf(descriptor: Descriptor): { graph: Graph; problems: Probl
         'input',
       );
     }
-    for (const reference of references) {
+    for (const reference of byArgument.flatMap(flowInputFirst)) {
+      // No more are told, and a text may name a hundred thousand nodes that are not there.
+      if (problems.length >= MAX_PROBLEMS) break;
       if (reference.kind === 'refused') {
         refuse(...refusal(node.nodeName, reference));
       } else if (reference.kind === 'flowInput') {
-        if (at(descriptor.flowInput, reference.path) === undefined) {
+        if (!stored && at(descriptor.flowInput, reference.path) === undefined) {
           refuse(`unable to find ${['flowInput', ...reference.path].join('.')}`, 'input');
         }
       } else if (reference.kind === 'list') {
@@ -130,14 +147,10 @@ function wait(nodes: readonly GraphNode[], node: GraphNode, indexes: ReadonlyMap
   node.batch ||= waits.size > 0;
 }
 
-/** HKube's rules of output nodes: one at most, at the end. */
+/** HKube's rule of output nodes: they are at the end. */
 function outputProblems(descriptor: Descriptor, nodes: readonly GraphNode[]): Problem[] {
   const outputs = descriptor.nodes.flatMap((node, index) => (node.kind === 'output' ? [index] : []));
   const problems: Problem[] = [];
-  if (outputs.length > 1) {
-    const message = 'pipeline can not have more than one output';
-    problems.push({ code: 'INVALID', message, path: ['nodes'] });
-  }
   for (const index of outputs) {
     const name = descriptor.nodes[index]!.nodeName;
     const refuse = (message: string, field: string) =>
@@ -148,6 +161,13 @@ function outputProblems(descriptor: Descriptor, nodes: readonly GraphNode[]): Pr
       refuse(`node "${name}" should not have child nodes`, 'nodeName');
   }
   return problems;
+}
+
+/** The references of one argument in the order in which they are checked. */
+function flowInputFirst(references: Reference[]): Reference[] {
+  const toFlowInput = references.filter((one) => one.kind === 'flowInput');
+  if (toFlowInput.length === 0) return references;
+  return [...toFlowInput, ...references.filter((one) => one.kind !== 'flowInput')];
 }
 
 /** Kahn's algorithm: parents before their children. What is on a cycle, or below one, is left out. */

@@ -45,22 +45,97 @@ describe('a descriptor', () => {
   });
 
   it.each([
+    { given: { anything: 1, options: { more: true }, streaming: { more: 1 } }, kept: {} },
+    { given: { name: ':-_.Az9' }, kept: { name: ':-_.Az9' } },
+    { given: { tags: ['🔔'.repeat(32)] }, kept: { tags: ['🔔'.repeat(32)] } },
+    { given: { options: { ttl: -5, activeTtl: null } }, kept: { options: { ttl: -5, activeTtl: null } } },
+    {
+      given: { options: { concurrentPipelines: { amount: 10_000 }, debugOverride: ['a'] } },
+      kept: {
+        options: { concurrentPipelines: { amount: 10_000, rejectOnFailure: true }, debugOverride: ['a'] },
+      },
+    },
+    {
+      given: {
+        triggers: { cron: { pattern: '*/10 0 0 1 JAN *', timeZone: 'Asia/Tokyo' }, pipelines: ['x', 'y'] },
+      },
+      kept: {
+        triggers: {
+          cron: { pattern: '*/10 0 0 1 JAN *', timeZone: 'Asia/Tokyo', enabled: false },
+          pipelines: ['x', 'y'],
+        },
+      },
+    },
+    { given: { webhooks: { result: 'HTTPS://example.com/' } }, kept: { webhooks: { format: 'HKUBE' } } },
+    {
+      given: {
+        rootJobId: 'r',
+        version: 'v',
+        spanId: null,
+        userName: 'u',
+        edges: [{}],
+        streaming: { defaultFlow: 'f' },
+      },
+      kept: {
+        rootJobId: 'r',
+        version: 'v',
+        spanId: '',
+        userName: 'u',
+        edges: [{}],
+        streaming: { defaultFlow: 'f' },
+      },
+    },
+    {
+      given: {
+        nodes: [
+          node({
+            metrics: { tensorboard: true },
+            stateType: 'stateless',
+            minStatelessCount: 1,
+            spec: { id: 1 },
+          }),
+        ],
+      },
+      kept: {
+        nodes: [
+          { metrics: { tensorboard: true }, stateType: 'stateless', minStatelessCount: 1, spec: { id: 1 } },
+        ],
+      },
+    },
+  ])('may say $given', ({ given, kept }) => {
+    expect(parseDescriptor(pipeline(given))).toMatchObject({ descriptor: kept });
+  });
+
+  it('runs a node in full that HKube has read from its cache', () => {
+    const parsed = parseDescriptor(pipeline({ nodes: [node({ cacheJobId: 'earlier' })] }));
+    expect('descriptor' in parsed && parsed.descriptor.nodes[0]).not.toHaveProperty('cacheJobId');
+  });
+
+  it('is told its first hundred problems, however many there are', () => {
+    const nodes = Array.from({ length: 1_000 }, () => node({ nodeName: '', ttl: -1 }));
+    expect(problems(pipeline({ nodes }))).toHaveLength(100);
+    expect(problems(pipeline({ nodes: Array(1_000).fill(node()) }))).toHaveLength(100);
+    expect(problems(pipeline({ nodes: [node({ input: Array(100_000).fill('@x') })] }))).toHaveLength(100);
+    expect(problems(pipeline({ nodes: Array(500_000).fill({}) }))).toHaveLength(1);
+  });
+
+  it.each([
     [{ nodes: [] }, 'nodes must be at least 1 items long, got []'],
     [{ nodes: 'x' }, 'nodes must be of type array, got "x"'],
     [{ name: '' }, 'name must be at least 1 characters long, got ""'],
     [{ name: 'a/b' }, 'name must contain only letters, digits, dash, dot, colon or underscore, got "a/b"'],
-    [{ name: 7 }, 'name must be of type string, got 7'],
+    [{ name: [7] }, 'name must be of type string, got [7]'],
     [{ priority: 8 }, 'priority must be at most 5, got 8'],
     [{ priority: 1.5 }, 'priority must be a whole number, got 1.5'],
     [{ priority: 1e300 }, 'priority must be at most 5, got 1e+300'],
     [{ options: { batchTolerance: -2 } }, 'options.batchTolerance must be at least 0, got -2'],
     [
       { options: { progressVerbosityLevel: 'loud' } },
-      'options.progressVerbosityLevel must be one of critical, error, warn, info, debug, trace, got "loud"',
+      'options.progressVerbosityLevel must be one of trace, debug, info, warn, error, critical, got "loud"',
     ],
     [{ tags: ['x'.repeat(33)] }, `tags[0] must be at most 32 characters long, got "${'x'.repeat(33)}"`],
     [{ tags: ['a\0b'] }, 'tags[0] must not contain NUL characters, got "a\\u0000b"'],
-    [{ flowInput: [1] }, 'flowInput must be of type record, got [1]'],
+    [{ flowInput: [1] }, 'flowInput must be of type object or null, got [1]'],
     [{ flowInput: { x: Number.POSITIVE_INFINITY } }, 'a number must be finite, got Infinity'],
     [{ kind: 'stream' }, 'kind "stream" is not supported: only batch pipelines are run'],
     [

@@ -1,30 +1,50 @@
 import { createHash } from 'node:crypto';
-import { type Descriptor, fieldName, parseDescriptor } from '../descriptor.js';
+import { type Descriptor, parseDescriptor } from '../descriptor.js';
 import { checkUrl } from '../destination.js';
 import { type Problem, ProblemError, problem, shown } from '../errors.js';
 import { type Graph, graphOf } from '../graph.js';
-import { type Job, RAW } from '../job.js';
+import { MAX_PROBLEMS, type Wording } from '../issue.js';
+import { type Job, type JobType, RAW } from '../job.js';
 import { limitReached } from '../limits.js';
 import type { IdempotencyKey, JobTarget } from '../store.js';
+import { ourWording } from '../wording.js';
 import type { SubmitInput } from './engine.js';
 import { newJob } from './new-job.js';
 import type { Parts } from './parts.js';
 import { publish } from './publish.js';
 
 const MAX_IDEMPOTENCY_KEY = 255;
+const TYPE_OF: Record<SubmitInput['operation'], JobType> = {
+  submitPipeline: 'raw',
+  submitDescriptor: 'raw',
+  runAlgorithm: 'algorithm',
+  runPipeline: 'stored',
+};
 
 /** Submits a pipeline: idempotency first, then the checks, then one transaction. */
-export async function submit(parts: Parts, accountId: string, input: SubmitInput): Promise<Job> {
+export function submit(parts: Parts, accountId: string, input: SubmitInput): Promise<Job> {
+  return submitWith(parts, accountId, input, async () => input.descriptor);
+}
+
+/** The same with a descriptor that has to be found: only once no earlier submission answers. */
+export async function submitWith(
+  parts: Parts,
+  accountId: string,
+  input: Omit<SubmitInput, 'descriptor'>,
+  describe: () => Promise<unknown>,
+): Promise<Job> {
   const idempotency = idempotencyOf(input);
   if (idempotency) {
     const earlier = await parts.store.findIdempotent(accountId, idempotency);
     if (earlier) return answer(parts, accountId, earlier, idempotency);
   }
   const prefix = input.operation === 'submitDescriptor' ? ['descriptor'] : [];
-  const { descriptor, graph } = check(parts, input.descriptor, prefix);
-  const targets = targetsOf(parts, descriptor, prefix);
+  const wording = input.wording ?? ourWording;
+  const { descriptor, graph } = check(parts, await describe(), prefix, wording);
+  const targets = targetsOf(parts, descriptor, prefix, wording);
   const at = parts.clock.now();
-  const job = newJob(parts.ids.uuid(), descriptor, graph, input.origin ?? RAW, at);
+  const origin = input.origin ?? { ...RAW, types: [TYPE_OF[input.operation]] };
+  const job = newJob(parts.ids.uuid(), descriptor, graph, origin, at);
   const { limits } = parts;
   const submitted = await parts.store.submit({ accountId, job, targets, idempotency, limits, at });
   if ('noRoom' in submitted) throw limitReached(submitted.noRoom);
@@ -54,7 +74,11 @@ async function answer(
 }
 
 /** The hash is of the input as it was received, so that a default that changes later makes no conflict. */
-function idempotencyOf({ operation, idempotencyKey, received }: SubmitInput): IdempotencyKey | null {
+function idempotencyOf({
+  operation,
+  idempotencyKey,
+  received,
+}: Omit<SubmitInput, 'descriptor'>): IdempotencyKey | null {
   if (idempotencyKey === null) return null;
   if (
     idempotencyKey.length < 1 ||
@@ -73,42 +97,73 @@ function idempotencyOf({ operation, idempotencyKey, received }: SubmitInput): Id
   return { operation, key: idempotencyKey, hash };
 }
 
-function check(parts: Parts, value: unknown, prefix: string[]): { descriptor: Descriptor; graph: Graph } {
-  const refuse = (problems: Problem[]): never => {
-    throw new ProblemError(problems.map((one) => ({ ...one, path: [...prefix, ...one.path] })));
-  };
-  const parsed = parseDescriptor(value);
-  if ('problems' in parsed) return refuse(parsed.problems);
-  const { descriptor } = parsed;
+/** A descriptor that can be stored: what its runs bring and what they are run by need not be there. */
+export function checkStored(
+  parts: Parts,
+  value: unknown,
+  prefix: string[],
+  wording: Wording = ourWording,
+): Descriptor {
+  const descriptor = parsed(value, prefix, wording);
+  const { problems } = graphOf(descriptor, { stored: true });
+  if (problems.length > 0) throw refusal(problems, prefix);
+  targetsOf(parts, descriptor, prefix, wording);
+  return descriptor;
+}
+
+/** HKube's order, step by step: problems of a later step are told once the earlier ones find none. */
+function check(
+  parts: Parts,
+  value: unknown,
+  prefix: string[],
+  wording: Wording,
+): { descriptor: Descriptor; graph: Graph } {
+  const descriptor = parsed(value, prefix, wording);
+  const unknown = algorithmProblems(parts, descriptor, wording);
+  if (unknown.length > 0) throw refusal(unknown, prefix);
   const { graph, problems } = graphOf(descriptor);
-  descriptor.nodes.forEach((node, index) => {
-    if (node.kind === 'output' || parts.algorithms.has(node.algorithmName!)) return;
-    const known = [...parts.algorithms.keys()].sort().slice(0, 10).join(', ');
-    problems.push({
-      code: 'NOT_FOUND',
-      message: `algorithm ${node.algorithmName} Not Found; known are: ${known || 'none'}`,
-      path: ['nodes', String(index), 'algorithmName'],
-    });
-  });
-  if (problems.length > 0) refuse(problems);
+  if (problems.length > 0) throw refusal(problems, prefix);
   return { descriptor, graph };
 }
 
+function parsed(value: unknown, prefix: string[], wording: Wording): Descriptor {
+  const parsed = parseDescriptor(value, wording);
+  if ('problems' in parsed) throw refusal(parsed.problems, prefix);
+  return parsed.descriptor;
+}
+
+function refusal(problems: Problem[], prefix: string[]): ProblemError {
+  const told = problems.slice(0, MAX_PROBLEMS);
+  return new ProblemError(told.map((one) => ({ ...one, path: [...prefix, ...one.path] })));
+}
+
+function algorithmProblems(parts: Parts, { nodes }: Descriptor, wording: Wording): Problem[] {
+  return nodes.flatMap(({ kind, algorithmName }, index) => {
+    if (kind === 'output' || algorithmName === undefined || parts.algorithms.has(algorithmName)) return [];
+    const path = ['nodes', String(index), 'algorithmName'];
+    const rule = { kind: 'algorithm', known: [...parts.algorithms.keys()].sort().slice(0, 10) } as const;
+    const code = 'NOT_FOUND';
+    return [{ code, message: wording({ code, path, value: algorithmName, rule }), path }];
+  });
+}
+
 /** The URLs given with the job, checked without asking DNS: a name that does not resolve today may do so tomorrow. */
-function targetsOf(parts: Parts, { webhooks, options }: Descriptor, prefix: string[]): JobTarget[] {
+function targetsOf(
+  parts: Parts,
+  { webhooks, options }: Descriptor,
+  prefix: string[],
+  wording: Wording,
+): JobTarget[] {
   const targets: JobTarget[] = [];
   const problems: Problem[] = [];
+  const refuse = (code: Problem['code'], path: string[], value: string, says: string) =>
+    problems.push({ code, message: wording({ code, path, value, rule: { kind: 'clause', says } }), path });
   for (const kind of ['progress', 'result'] as const) {
     const url = webhooks[kind];
     if (url === undefined) continue;
     const verdict = checkUrl(url, parts.policy);
-    const path = ['webhooks', kind];
     if ('problem' in verdict) {
-      problems.push({
-        code: 'FORBIDDEN_DESTINATION',
-        message: `${fieldName(path)} ${verdict.problem}`,
-        path: [...prefix, ...path],
-      });
+      refuse('FORBIDDEN_DESTINATION', ['webhooks', kind], url, verdict.problem);
       continue;
     }
     targets.push({
@@ -119,17 +174,17 @@ function targetsOf(parts: Parts, { webhooks, options }: Descriptor, prefix: stri
     });
   }
   if (targets.length > 0 && !parts.formats.has(webhooks.format)) {
-    const path = ['webhooks', 'format'];
-    problems.push({
-      code: 'NOT_SUPPORTED',
-      message: unsupportedFormat('webhooks.format', webhooks.format, parts),
-      path: [...prefix, ...path],
-    });
+    const { format } = webhooks;
+    refuse('NOT_SUPPORTED', ['webhooks', 'format'], format, notSupported(format, parts));
   }
-  if (problems.length > 0) throw new ProblemError(problems);
+  if (problems.length > 0) throw refusal(problems, prefix);
   return targets;
 }
 
 export function unsupportedFormat(field: string, format: string, parts: Parts): string {
-  return `${field} ${format} is not supported yet: use one of ${[...parts.formats].join(', ')}`;
+  return `${field} ${notSupported(format, parts)}`;
+}
+
+function notSupported(format: string, parts: Parts): string {
+  return `${format} is not supported yet: use one of ${[...parts.formats].join(', ')}`;
 }

@@ -11,6 +11,7 @@ import { feedOf } from './feed.js';
 import { GroupCommit } from './group-commit.js';
 import { jobsOf } from './jobs.js';
 import { Outages } from './outages.js';
+import { pipelinesOf } from './pipelines.js';
 import { tasksOf } from './tasks.js';
 import { webhooksOf } from './webhooks.js';
 
@@ -41,6 +42,7 @@ export function openSqliteStore({ folder, clock, ids, own, log, maxMb }: SqliteO
     const committer = committerOf(db, commits, ids);
     return {
       ...jobsOf(db, committer),
+      ...pipelinesOf(db, commits, ids),
       ...tasksOf(db, commits, ids),
       ...feedOf(db),
       ...webhooksOf(db, commits, ids, () => clock.now()),
