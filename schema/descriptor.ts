@@ -156,7 +156,14 @@ export const JobWebhooksInput = builder.inputType('JobWebhooksInput', {
 const CronInput = builder.inputType('CronInput', {
   description: 'When to run a pipeline by the clock.',
   fields: (t) => ({
-    pattern: t.string({ required: true, description: 'A cron pattern of 5 or 6 fields.' }),
+    pattern: t.string({
+      required: true,
+      description:
+        'A cron pattern of 5 fields (minute, hour, day, month, weekday), or of 6 with seconds first.',
+    }),
+    timeZone: t.string({
+      description: 'The time zone it is read in, like "Europe/Berlin"; UTC where not given.',
+    }),
     enabled: t.boolean({ defaultValue: false, description: 'Whether it is on.' }),
   }),
 });
@@ -165,6 +172,8 @@ export const TriggersInput = builder.inputType('TriggersInput', {
   description: 'What runs a stored pipeline by itself; a submitted one only keeps it in its descriptor.',
   fields: (t) => ({
     cron: t.field({ type: CronInput, description: 'The clock.' }),
-    pipelines: t.stringList({ description: 'Names of pipelines whose end runs this one.' }),
+    pipelines: t.stringList({
+      description: 'Names of pipelines whose completed runs run this one: at most 100.',
+    }),
   }),
 });

@@ -88,6 +88,10 @@ const SubmitPipelinePayload = submitted(
 );
 const RunAlgorithmPayload = submitted('RunAlgorithmPayload', 'What became of runAlgorithm.');
 
+function triggersOf({ cron, ...rest }: typeof TriggersInput.$inferInput): Record<string, unknown> {
+  return { ...withoutNulls(rest), ...(cron && { cron: withoutNulls(cron) }) };
+}
+
 /** A typed input as a descriptor: null means "not given" there, but is a value within JSON. */
 function descriptorOf(input: typeof SubmitPipelineInput.$inferInput): Record<string, unknown> {
   const { idempotencyKey: _key, nodes, options, webhooks, triggers, ...rest } = input;
@@ -108,10 +112,6 @@ export function optionsOf({ concurrentPipelines, ...rest }: typeof PipelineOptio
     ...withoutNulls(rest),
     ...(concurrentPipelines && { concurrentPipelines: withoutNulls(concurrentPipelines) }),
   };
-}
-
-function triggersOf({ cron, ...rest }: typeof TriggersInput.$inferInput) {
-  return { ...withoutNulls(rest), ...(cron && { cron: withoutNulls(cron) }) };
 }
 
 export function withoutNulls(input: object): Record<string, unknown> {

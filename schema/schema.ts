@@ -15,6 +15,7 @@ import './progress.js';
 import './result.js';
 import './stored-pipeline.js';
 import './task.js';
+import './triggers.js';
 import './user-error.js';
 import './webhook.js';
 import './webhook-changes.js';

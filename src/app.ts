@@ -14,11 +14,13 @@ import { createDestinationPolicy } from './destination.js';
 import { encodeHkube } from './dialects/hkube/format.js';
 import { createApiKey } from './engine/api-keys.js';
 import { createEngine } from './engine/create-engine.js';
+import { createCron } from './engine/cron.js';
 import type { ApiKeyInput, Engine } from './engine/engine.js';
 import { createExpander } from './engine/expander.js';
 import { createLeases } from './engine/leases.js';
 import type { Parts } from './engine/parts.js';
 import { createSweeper, expireLeases } from './engine/sweeper.js';
+import { createTriggers } from './engine/triggers.js';
 import { messageOf, UnavailableError } from './errors.js';
 import type { Encode } from './format.js';
 import { encodeStandard } from './formats/standard.js';
@@ -155,6 +157,8 @@ async function compose(
   });
   const expander = createExpander(parts);
   const sweeper = createSweeper(parts);
+  const cron = createCron(parts, config.cronCatchUpMinutes * 60_000);
+  const triggers = createTriggers(parts);
   const dispatcher = createDispatcher({
     store,
     bus,
@@ -165,7 +169,7 @@ async function compose(
     maxInFlight: config.webhookConcurrency,
     maxPerUrl: config.webhookConcurrencyPerUrl,
   });
-  const loops = { pool, expander, sweeper, dispatcher };
+  const loops = { pool, expander, sweeper, cron, triggers, dispatcher };
 
   const server: HttpServer = createHttpServer({
     engine,
@@ -203,8 +207,11 @@ async function compose(
   closers.push(bus.listen('key', ({ keyId }) => server.revoke(keyId)));
   closers.push(
     unlisten,
+    bus.listen('triggered', () => triggers.wake()),
     () => expander.stop(),
     () => sweeper.stop(),
+    () => cron.stop(),
+    () => triggers.stop(),
     () => dispatcher.stop(config.shutdownMs),
   );
   closers.push(() => pool.stop(config.shutdownMs));

@@ -13,6 +13,8 @@ export type BusMessage =
   | { kind: 'deliveries' }
   /** Some node has rows to expand. */
   | { kind: 'expansion' }
+  /** Some stored pipeline is owed a run. */
+  | { kind: 'triggered' }
   /** Leases that ended because their job did: the code under them must stop. */
   | { kind: 'revoked'; tokens: string[] }
   /** A webhook was called. */

@@ -98,6 +98,12 @@ export const settings = {
     'Heap of one such thread, in MiB.',
     whole(16, 65_536),
   ),
+  cronCatchUpMinutes: setting(
+    'CARILLON_CRON_CATCH_UP_MINUTES',
+    '60',
+    'Runs by cron that were missed, while the server was down say, are made up if they were due this recently. 0: of the last 10 seconds.',
+    whole(0, 10_080),
+  ),
   webhookAllowCidrs: setting(
     'CARILLON_WEBHOOK_ALLOW_CIDRS',
     '',

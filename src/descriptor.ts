@@ -16,6 +16,8 @@ const ALGORITHM_NAME = /^[a-z0-9][-a-z0-9.]*[a-z0-9]$/;
 export const MAX_NODES = 1_000;
 /** Deeper JSON is refused: every reader of it, ours and the receiver's, may be recursive. */
 export const MAX_JSON_DEPTH = 128;
+/** Pipelines that one may run after. */
+export const MAX_TRIGGERS = 100;
 // A key of a database index, and of a file name: long enough for any name a person gives.
 const MAX_NAME = 200;
 // Of what HKube keeps for itself in descriptors.
@@ -78,7 +80,7 @@ const node = z.object({
 });
 
 const triggers = z.strictObject({
-  pipelines: set(text({ min: 1, max: MAX_NAME }), 100).optional(),
+  pipelines: set(text({ min: 1, max: MAX_NAME }), MAX_TRIGGERS).optional(),
   cron: z
     .object({
       pattern: text({

@@ -4,8 +4,11 @@ export interface Overrides {
   [key: string]: unknown;
 }
 
-/** How the flowInput of a run meets the stored one: it takes its place, or is merged into it. */
-export type FlowInputMode = 'replace' | 'merge';
+/**
+ * How the flowInput of a run meets the stored one: it takes its place, it is merged into it, or each of its keys takes
+ * the place of the stored one.
+ */
+export type FlowInputMode = 'replace' | 'merge' | 'assign';
 
 /**
  * A stored descriptor with what a run was given, by HKube's rules: objects are merged key by key, arrays place by
@@ -13,9 +16,12 @@ export type FlowInputMode = 'replace' | 'merge';
  */
 export function mergeDescriptor(stored: Overrides, given: Overrides, mode: FlowInputMode): Overrides {
   const merged = merge(stored, given) as Overrides;
-  return mode === 'replace' && given.flowInput !== undefined
-    ? { ...merged, flowInput: given.flowInput }
-    : merged;
+  if (mode === 'merge' || given.flowInput === undefined) return merged;
+  const kept = mode === 'assign' && isObject(stored.flowInput) ? stored.flowInput : {};
+  return {
+    ...merged,
+    flowInput: isObject(given.flowInput) ? { ...kept, ...given.flowInput } : given.flowInput,
+  };
 }
 
 /**

@@ -23,6 +23,8 @@ export interface Pipeline {
   createdAt: number;
   /** When the newest version was saved. */
   modifiedAt: number;
+  /** Why the last run that a trigger owed it could not be submitted; null where it was, or none was owed. */
+  triggerError: string | null;
 }
 
 /** One state of a stored pipeline's descriptor. */

@@ -23,7 +23,16 @@ import type { HttpHeader, Webhook, WebhookFormat } from './webhook.js';
  * is full or fails, which ends by itself. Ids are the public ones;
  * what belongs to another account is answered like what never existed.
  */
-export interface Store extends Jobs, Pipelines, Tasks, Feed, Webhooks, Deliveries, Accounts, ApiKeys {
+export interface Store
+  extends Jobs,
+    Pipelines,
+    Triggering,
+    Tasks,
+    Feed,
+    Webhooks,
+    Deliveries,
+    Accounts,
+    ApiKeys {
   /** Whether the database answers. */
   ping(): Promise<boolean>;
   /** The newest time in which writes were refused with UnavailableError; null: there was none since the start. */
@@ -59,6 +68,8 @@ export interface Committed {
   deliveries: boolean;
   /** Whether some node waits to be expanded. */
   expansion: boolean;
+  /** Whether a stored pipeline is owed a run. */
+  triggered: boolean;
   /** Leases taken from their holders because the job has ended. */
   revoked: string[];
 }
@@ -88,14 +99,35 @@ export interface Submission {
   idempotency: IdempotencyKey | null;
   /** What every account may use; the account's own limits count as well. */
   limits: Limits;
+  /** What it is for; not given: a client wants it. Taken off in the transaction that writes the job. */
+  cause?: Cause | undefined;
   at: number;
+}
+
+/** What a job is submitted for, that must be done exactly once. */
+export type Cause =
+  /** A run by the clock. */
+  | ({ kind: 'cron' } & CronRun)
+  /** A run that is owed to the end of another job; see DueTrigger. */
+  | { kind: 'trigger'; key: number };
+
+/** One run of a stored pipeline by its cron pattern. It stands as long as it is the next one by this pattern. */
+export interface CronRun {
+  pipelineId: string;
+  pattern: string;
+  timeZone: string;
+  scheduledAt: number;
+  /** The run after it; null: there is none. */
+  nextAt: number | null;
 }
 
 /** The submitted job, or the one that an earlier submission with the same key made. */
 export type Submitted =
   | { jobId: string; replayed: boolean; committed: Committed }
   | { conflict: true }
-  | { noRoom: NoRoom };
+  | { noRoom: NoRoom }
+  /** What it is for has been done by another, or is not wanted any more. */
+  | { stale: true };
 
 export interface JobFilter {
   statuses?: JobStatus[];
@@ -157,6 +189,14 @@ export interface Jobs {
 
 // ── Stored pipelines ────────────────────────────────────────────────────────────────────────────────
 
+/** What runs a pipeline by itself, as it is kept beside its descriptor. */
+export interface SavedTriggers {
+  /** `nextAt` is the first run from now on, null where it is switched off; it counts where the cron is not what it was. */
+  cron: { pattern: string; timeZone: string; nextAt: number | null } | null;
+  /** Names of pipelines, each once. */
+  pipelines: string[];
+}
+
 export interface PipelineSave {
   accountId: string;
   name: string;
@@ -165,6 +205,7 @@ export interface PipelineSave {
   tags: string[];
   /** JSON text, defaults filled in. */
   descriptor: string;
+  triggers: SavedTriggers;
   mode: SaveMode;
   /** The version that is to be there before; null: any. */
   ifVersion: number | null;
@@ -208,6 +249,61 @@ export interface Pipelines {
     name: string,
     after: string | null,
   ): Promise<{ jobUuids: string[]; next: string | null }>;
+}
+
+// ── What runs stored pipelines by itself ───────────────────────────────────────────────────────────
+
+/** How a pipeline's cron stands. */
+export interface CronState {
+  pattern: string;
+  timeZone: string;
+  /** Null: it is switched off. */
+  nextRunAt: number | null;
+  /** When the last run was scheduled for, whatever became of it; null: there was none. */
+  lastRunAt: number | null;
+  /** The newest job it has submitted; it may have been removed. */
+  lastJobId: string | null;
+  /** Why the last run could not be submitted; null: it was. */
+  lastError: string | null;
+}
+
+/** A run by the clock whose time has come. */
+export interface DueCron extends Omit<CronRun, 'nextAt'> {
+  accountId: string;
+  pipelineName: string;
+  lastError: string | null;
+}
+
+/** A run that a stored pipeline is owed since a job has completed. */
+export interface DueTrigger {
+  key: number;
+  accountId: string;
+  pipelineName: string;
+  /** The job, how deep it lies itself, and about how long its results are together. */
+  jobId: string;
+  depth: number;
+  resultBytes: number;
+}
+
+export interface Triggering {
+  /** The next run of each cron that was due at `at`, `limit` of them, in order; and when any is due next. */
+  dueCrons(at: number, limit: number): Promise<{ due: DueCron[]; nextAt: number | null }>;
+  /** Goes on to the run after this one without a job; `error`, if any, says why. False: the run is not owed. */
+  skipCron(run: CronRun, error: string | null): Promise<boolean>;
+  /** Null for a pipeline without a cron. */
+  cron(accountId: string, pipelineName: string): Promise<CronState | null>;
+  /** Runs that are owed, in order; stops before `maxBytes` of results, but gives at least one. */
+  dueTriggers(limit: number, maxBytes: number): Promise<DueTrigger[]>;
+  /** Such a run cannot be submitted: it is owed no more. */
+  dropTrigger(key: number, error: string): Promise<void>;
+  /** Names of the pipelines whose completed runs run this one. */
+  triggerSources(accountId: string, pipelineName: string): Promise<string[]>;
+  /** Names of the stored pipelines that completed runs of this name run. */
+  triggerTargets(accountId: string, pipelineName: string): Promise<string[]>;
+  /** Pairs of a pipeline and one that runs after it, by the names of those that run: 10,000 at most. */
+  triggerEdges(accountId: string): Promise<{ source: string; pipelineName: string }[]>;
+  /** Jobs that the end of this one, or its tasks, have started: oldest first. */
+  children(accountId: string, jobId: string, page: Page): Promise<Job[]>;
 }
 
 // ── Tasks ───────────────────────────────────────────────────────────────────────────────────────────

@@ -106,6 +106,20 @@ describe('a run of a stored descriptor', () => {
     });
     expect(mergeDescriptor({ name: 'p' }, given, 'merge').flowInput).toEqual(given.flowInput);
   });
+
+  it('of what a trigger hands on takes the place of keys, and leaves the others', () => {
+    const stored = { name: 'p', flowInput: { parent: [1, { a: 1 }], kept: { b: 2 } } };
+    const assigned = (given: Overrides) => mergeDescriptor(stored, given, 'assign');
+    expect(assigned({ flowInput: { parent: [{ c: 3 }] } })).toEqual({
+      name: 'p',
+      flowInput: { parent: [{ c: 3 }], kept: { b: 2 } },
+    });
+    expect(assigned({ priority: 5 })).toEqual({ ...stored, priority: 5 });
+    expect(mergeDescriptor({ flowInput: null }, { flowInput: { a: 1 } }, 'assign')).toEqual({
+      flowInput: { a: 1 },
+    });
+    expect(stored.flowInput.parent).toHaveLength(2);
+  });
 });
 
 /** The model: a copy of `stored` that every value of `given` is written into, one after the other. */

@@ -4,6 +4,7 @@ import type { Job } from '../job.js';
 import { limitProblems } from '../limits.js';
 import type { AccountPatch } from '../store.js';
 import { createApiKey, revokeApiKey } from './api-keys.js';
+import { setCron } from './cron.js';
 import type { Engine } from './engine.js';
 import { createFeedReader } from './feed-reader.js';
 import type { Parts } from './parts.js';
@@ -29,6 +30,7 @@ export function createEngine(parts: Parts): Engine {
     cancelJob: (accountId, jobId, reason) => cancelJob(parts, accountId, jobId, reason),
     savePipeline: (accountId, input) => savePipeline(parts, accountId, input),
     deletePipeline: (accountId, name) => deletePipeline(parts, accountId, name),
+    setCron: (accountId, name, cron) => setCron(parts, accountId, name, cron),
     runPipeline: (accountId, request) => runPipeline(parts, accountId, request),
     registerWebhook: (accountId, input) => registerWebhook(parts, accountId, input),
     updateWebhook: (accountId, id, input) => updateWebhook(parts, accountId, id, input),

@@ -6,7 +6,7 @@ import type { Job, Origin } from '../job.js';
 import type { KeyLimits, Limits } from '../limits.js';
 import type { FlowInputMode, Overrides } from '../merge.js';
 import type { Pipeline, SaveMode } from '../pipeline.js';
-import type { EventFilter } from '../store.js';
+import type { Cause, EventFilter } from '../store.js';
 import type { HttpHeader, Webhook, WebhookFormat } from '../webhook.js';
 import type { AttemptView } from './attempt-source.js';
 import type { Source } from './source.js';
@@ -31,6 +31,11 @@ export interface Engine {
   savePipeline(accountId: string, input: SavePipelineRequest): Promise<Pipeline>;
   /** Cancels the jobs that were made of it and have not ended, then removes it with its versions. */
   deletePipeline(accountId: string, name: string): Promise<DeletedPipeline>;
+  /**
+   * Switches the cron of a stored pipeline on or off, by saving a version that says so. A pattern that is not given is
+   * the stored one, or else DEFAULT_CRON_PATTERN. NOT_FOUND for an unknown pipeline.
+   */
+  setCron(accountId: string, name: string, cron: { pattern?: string; enabled: boolean }): Promise<Pipeline>;
   /** Submits a stored pipeline with what is given merged over it; see merge.ts. */
   runPipeline(accountId: string, request: RunPipelineRequest): Promise<Job>;
 
@@ -77,6 +82,8 @@ export interface SubmitInput {
   origin?: Origin;
   /** How problems of the descriptor are said; not given: in our own words. */
   wording?: Wording;
+  /** What it is for, if it must be done exactly once; a cause that is stale is thrown as StaleCauseError. */
+  cause?: Cause;
 }
 
 export interface SavePipelineRequest {

@@ -4,6 +4,7 @@ import type { Job } from '../job.js';
 import { limitReached } from '../limits.js';
 import { mergeDescriptor, type Overrides } from '../merge.js';
 import { notFoundSentence, type Pipeline } from '../pipeline.js';
+import { savedTriggers } from '../triggers.js';
 import type { DeletedPipeline, RunPipelineRequest, SavePipelineRequest } from './engine.js';
 import type { Parts } from './parts.js';
 import { settleJob } from './settle.js';
@@ -24,16 +25,18 @@ export async function savePipeline(
   }
   const descriptor = checkStored(parts, given, ['descriptor'], wording);
   const { name } = descriptor;
+  const at = parts.clock.now();
   const saved = await parts.store.savePipeline({
     accountId,
     name,
     description: descriptor.description ?? null,
     tags: descriptor.tags,
     descriptor: JSON.stringify(descriptor),
+    triggers: savedTriggers(descriptor, at),
     mode,
     ifVersion,
     limits: parts.limits,
-    at: parts.clock.now(),
+    at,
   });
   const place = ['descriptor', 'name'];
   if ('pipeline' in saved) return saved.pipeline;

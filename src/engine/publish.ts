@@ -14,6 +14,7 @@ export function publish(bus: Bus, committed: Committed): void {
   for (const [accountId, events] of byAccount) messages.push({ kind: 'events', accountId, events });
   for (const queue of new Set(committed.readyQueues)) messages.push({ kind: 'ready', queue });
   if (committed.expansion) messages.push({ kind: 'expansion' });
+  if (committed.triggered) messages.push({ kind: 'triggered' });
   if (committed.deliveries) messages.push({ kind: 'deliveries' });
   if (committed.revoked.length > 0) messages.push({ kind: 'revoked', tokens: committed.revoked });
   if (messages.length > 0) bus.publish(messages);

@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
 import { type Descriptor, parseDescriptor } from '../descriptor.js';
 import { checkUrl } from '../destination.js';
-import { type Problem, ProblemError, problem, shown } from '../errors.js';
+import { type Problem, ProblemError, problem, StaleCauseError, shown } from '../errors.js';
 import { type Graph, graphOf } from '../graph.js';
 import { MAX_PROBLEMS, type Wording } from '../issue.js';
 import { type Job, type JobType, RAW } from '../job.js';
@@ -46,7 +46,9 @@ export async function submitWith(
   const origin = input.origin ?? { ...RAW, types: [TYPE_OF[input.operation]] };
   const job = newJob(parts.ids.uuid(), descriptor, graph, origin, at);
   const { limits } = parts;
-  const submitted = await parts.store.submit({ accountId, job, targets, idempotency, limits, at });
+  const { cause } = input;
+  const submitted = await parts.store.submit({ accountId, job, targets, idempotency, limits, cause, at });
+  if ('stale' in submitted) throw new StaleCauseError();
   if ('noRoom' in submitted) throw limitReached(submitted.noRoom);
   if ('committed' in submitted) publish(parts.bus, submitted.committed);
   return answer(parts, accountId, submitted, idempotency);

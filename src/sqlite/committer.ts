@@ -27,6 +27,7 @@ export function committerOf(db: Handle, commits: GroupCommit, ids: Ids): Committ
           readyQueues: [],
           deliveries: false,
           expansion: false,
+          triggered: false,
           revoked: [],
         };
         return work({

@@ -17,6 +17,7 @@ import type { Handle } from './database.js';
 import type { JobSqlRow } from './jobs.js';
 import { insertJobTargets } from './lanes.js';
 import { markReady } from './ready.js';
+import { oweTriggered } from './triggers.js';
 import { addUse, bytesOf } from './usage.js';
 
 export interface NodeSqlRow {
@@ -238,6 +239,7 @@ export function writeChange(db: Handle, { row, accountId, state }: Loaded, chang
     markReady(db, row, queues, change.newTasks[0]?.queuedAt ?? row.created_at);
     unit.committed.readyQueues.push(...queues);
   }
+  if (job.status === 'COMPLETED' && oweTriggered(db, row)) unit.committed.triggered = true;
   unit.committed.revoked.push(...change.revoked);
   unit.append({ key: row.account, id: accountId }, row, change.events);
 }

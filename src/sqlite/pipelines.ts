@@ -3,8 +3,10 @@ import type { JobType } from '../job.js';
 import { MAX_PIPELINES, MAX_VERSION_BYTES, MAX_VERSIONS, type Pipeline } from '../pipeline.js';
 import type { PipelineSave, PipelineSaved, Pipelines } from '../store.js';
 import { accountKey } from './accounts.js';
+import { writeCron } from './crons.js';
 import type { Handle } from './database.js';
 import type { GroupCommit } from './group-commit.js';
+import { removeTriggers, writeTriggers } from './triggers.js';
 import { addUse, bytesOf, noRoom } from './usage.js';
 
 interface PipelineSqlRow {
@@ -17,6 +19,7 @@ interface PipelineSqlRow {
   tags: string;
   created_at: number;
   modified_at: number;
+  trigger_error: string | null;
 }
 
 function pipelineOf(accountId: string, row: PipelineSqlRow): Pipeline {
@@ -29,6 +32,7 @@ function pipelineOf(accountId: string, row: PipelineSqlRow): Pipeline {
     tags: JSON.parse(row.tags) as string[],
     createdAt: row.created_at,
     modifiedAt: row.modified_at,
+    triggerError: row.trigger_error,
   };
 }
 
@@ -104,6 +108,7 @@ export function pipelinesOf(db: Handle, commits: GroupCommit, ids: Ids): Pipelin
           .prepare('select sum(octet_length(descriptor)) as bytes from pipeline_versions where pipeline = ?')
           .get(row.key) as { bytes: number };
         db.prepare('delete from pipeline_versions where pipeline = ?').run(row.key);
+        removeTriggers(db, row.key);
         db.prepare('delete from pipelines where key = ?').run(row.key);
         addUse(db, row.account, -bytes);
         return pipelineOf(accountId, row);
@@ -199,6 +204,8 @@ function savePipeline(
     written.key,
     surplus.upTo,
   );
+  writeCron(db, written.key, save.triggers.cron);
+  writeTriggers(db, written, save.triggers.pipelines);
   addUse(db, account.key, bytes);
   return { pipeline: pipelineOf(accountId, written) };
 }

@@ -13,6 +13,7 @@ import { jobsOf } from './jobs.js';
 import { Outages } from './outages.js';
 import { pipelinesOf } from './pipelines.js';
 import { tasksOf } from './tasks.js';
+import { triggeringOf } from './triggers.js';
 import { webhooksOf } from './webhooks.js';
 
 export interface SqliteOptions {
@@ -43,6 +44,7 @@ export function openSqliteStore({ folder, clock, ids, own, log, maxMb }: SqliteO
     return {
       ...jobsOf(db, committer),
       ...pipelinesOf(db, commits, ids),
+      ...triggeringOf(db, commits),
       ...tasksOf(db, commits, ids),
       ...feedOf(db),
       ...webhooksOf(db, commits, ids, () => clock.now()),

@@ -29,6 +29,7 @@ export function pipelineCases(opened: () => Opened, storeOf: () => Store): void 
         description: null,
         tags: [],
         descriptor: JSON.stringify(descriptor),
+        triggers: { cron: null, pipelines: [] },
         mode: 'either',
         ifVersion: null,
         limits: NO_LIMITS,
@@ -55,6 +56,7 @@ export function pipelineCases(opened: () => Opened, storeOf: () => Store): void 
         tags: ['t'],
         createdAt: at(),
         modifiedAt: at(),
+        triggerError: null,
       });
       const created = at();
       await opened().clock.advance(1_000);

@@ -13,6 +13,7 @@ import type { AttemptRecord, DueDelivery, IdempotencyKey, JobTarget, Store } fro
 import { parseLeaseToken } from '../../src/task.js';
 import type { VirtualClock } from '../support/clock.js';
 import { pipelineCases } from './pipelines.js';
+import { triggerCases } from './triggers.js';
 
 export interface Opened {
   store: Store;
@@ -1200,6 +1201,11 @@ export function storeSuite(name: string, open: () => Promise<Opened>): void {
     });
 
     pipelineCases(
+      () => opened,
+      () => store,
+    );
+
+    triggerCases(
       () => opened,
       () => store,
     );

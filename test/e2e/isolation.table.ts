@@ -83,6 +83,12 @@ export const table: Row[] = [
     own: ({ jobs }) => ({ own: storedName(jobs) }),
     x: ({ externalId }) => [externalId],
   },
+  {
+    document: `query ($x: String, $own: ID!) { job(id: $own) {
+      a: children(after: $x) { nodes { id } } b: children(before: $x) { nodes { id } } } }`,
+    own: ({ jobs }) => ({ own: jobs.parent }),
+    x: ({ jobs }) => cursorsOf([jobs.last]),
+  },
   { document: 'query ($x: ID!) { webhook(id: $x) { id url } }', x: ({ webhooks }) => [webhooks.hook] },
   {
     document:
@@ -188,10 +194,12 @@ export const table: Row[] = [
     document: `{ jobs(first: 20) { nodes { id number run externalId pipelineName descriptor status reason error { message taskId } tags
       progress { details } cursor nodes { name tasks(first: 5) { nodes { id } } }
       tasks(first: 5) { nodes { id job { id } input result error { message } worker } } results(first: 5) { nodes { nodeName result error } }
-      events(first: 20) { nodes { id cursor } } deliveries(first: 20) { nodes { id } } } } }`,
+      events(first: 20) { nodes { id cursor } } deliveries(first: 20) { nodes { id } }
+      parent { id } children(first: 5) { nodes { id pipelineName } } } } }`,
   },
   {
     document: `{ pipelines { nodes { id name version descriptor description tags createdAt modifiedAt
+      cron { pattern nextRunAt lastError lastJob { id } } triggeredBy triggers triggerError
       versions { nodes { version descriptor createdAt } } jobs { nodes { id types } } } } }`,
   },
   {
@@ -363,6 +371,7 @@ export const namesNothing: Record<string, string> = {
   'CancelJobInput.reason': 'kept as it is',
   'CreateApiKeyInput.name': 'kept as it is: two keys may have the same',
   'CronInput.pattern': 'kept as it is',
+  'CronInput.timeZone': 'kept as it is',
   'HttpHeaderInput.name': 'of a header',
   'HttpHeaderInput.value': 'of a header',
   'JobWebhooksInput.progress': 'URLs are told apart by account: see registerWebhook(input.url)',
@@ -393,7 +402,7 @@ export const namesNothing: Record<string, string> = {
   'SubmitPipelineInput.externalId': 'kept as it is',
   'SubmitPipelineInput.flowInput': 'handed to the algorithms as it is',
   'SubmitPipelineInput.tags': 'kept as they are',
-  'TriggersInput.pipelines': 'kept as they are',
+  'TriggersInput.pipelines': "compared with names of the account's own jobs",
   'UpdateAccountInput.defaultWebhookUrl': 'URLs are told apart by account: see registerWebhook(input.url)',
   'UpdateWebhookInput.description': 'kept as it is',
   'UpdateWebhookInput.pipelines': "compared with names of the account's own jobs",

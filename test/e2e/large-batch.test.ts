@@ -30,7 +30,7 @@ it(`a batch of ${ITEMS} with a node on all of it, and a result webhook, complete
     data: [{ nodeName: 'all', algorithmName: 'count', result: ITEMS }],
   });
   const { job } = await server.ask<{ job: { progress: object } }>(
-    '{ job(id: "' + submitDescriptor.job.id + '") { progress { percent total succeeded } } }',
+    `{ job(id: "${submitDescriptor.job.id}") { progress { percent total succeeded } } }`,
   );
   expect(job.progress).toEqual({ percent: 100, total: ITEMS + 1, succeeded: ITEMS + 1 });
   expect(await server.peak()).toBeLessThan(600e6);

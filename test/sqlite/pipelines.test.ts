@@ -18,6 +18,7 @@ const save = (name: string, descriptor: string): Promise<PipelineSaved> =>
     description: null,
     tags: [],
     descriptor,
+    triggers: { cron: null, pipelines: [] },
     mode: 'either',
     ifVersion: null,
     limits: NO_LIMITS,

@@ -15,7 +15,8 @@ const PING = `mutation ($id: ID!) { pingWebhook(input: { id: $id }) { attempt { 
 export interface Things {
   account: string;
   keys: string[];
-  jobs: { completed: string; failed: string; cancelled: string; running: string; last: string };
+  /** The end of `parent` has started another. */
+  jobs: Record<'completed' | 'failed' | 'cancelled' | 'running' | 'parent' | 'last', string>;
   /** Ids of stored ones; `stored` has run. */
   pipelines: { first: string; stored: string };
   tasks: string[];
@@ -84,6 +85,19 @@ export class Tenant {
       return;
   }
 
+  /** Resolves once a run of this pipeline has completed after the job began. */
+  private async followed(jobId: string, pipeline: string): Promise<void> {
+    const query = `subscription ($after: Cursor, $pipeline: String!) {
+      events(after: $after, filter: { types: [JOB_COMPLETED], pipelines: [$pipeline] }) { type } }`;
+    const { job } = await this.ask<{ job: { events: { nodes: { cursor: string }[] } } }>(
+      'query ($id: ID!) { job(id: $id) { events(first: 1) { nodes { cursor } } } }',
+      { id: jobId },
+    );
+    const variables = { after: job.events.nodes[0]!.cursor, pipeline };
+    const { authorization } = this;
+    for await (const _ of answers(this.world.url, 'WebSocket', { query, variables, authorization })) return;
+  }
+
   /** A job of one node that is submitted and runs to its end. */
   async run(): Promise<string> {
     const id = await this.make(ALGORITHM, { name: 'echo', input: [this.mark], tags: [this.mark] });
@@ -150,22 +164,25 @@ export class Tenant {
     const running = await hanging('running');
     await this.until(running, 'TASK_ACQUIRED');
     await this.make(ALGORITHM, { name: 'echo', input: [`${mark}-argument`], idempotencyKey });
-    const saved = (name: string) =>
+    const saved = (name: string, triggers: object = {}) =>
       this.make(SAVE, {
         descriptor: {
           name: `${mark}-${name}`,
+          triggers,
           description: `${mark}-about`,
           nodes: [{ nodeName: 'n', algorithmName: 'noop', input: [`${mark}-stored-input`] }],
         },
       });
-    const pipelines = { first: await saved('first'), stored: await saved('stored') };
-    const run = await this.make(RUN_STORED, {
+    const triggers = { pipelines: [`${mark}-stored`], cron: { pattern: '0 0 29 2 *', enabled: true } };
+    const pipelines = { first: await saved('first', triggers), stored: await saved('stored') };
+    const parent = await this.make(RUN_STORED, {
       name: `${mark}-stored`,
       tags: [`${mark}-tag`],
       externalId: `${mark}-external`,
       idempotencyKey,
     });
-    await this.until(run, 'JOB_COMPLETED');
+    await this.until(parent, 'JOB_COMPLETED');
+    await this.followed(parent, `${mark}-first`);
     await this.ping(slow);
     await this.ping(hook);
     const last = await this.make(PIPELINE, {
@@ -177,7 +194,7 @@ export class Tenant {
     await this.atRest();
     this.things = {
       ...(await this.read(completed)),
-      jobs: { completed, failed, cancelled, running, last },
+      jobs: { completed, failed, cancelled, running, parent, last },
       pipelines,
       webhooks: { slow, hook },
       tag: `${mark}-tag`,
