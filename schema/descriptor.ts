@@ -16,14 +16,14 @@ export const PipelineKindEnum = builder.enumType('PipelineKind', {
 
 type Kind = 'algorithm' | 'pipeline' | 'debug' | 'dataSource' | 'gateway' | 'output' | 'hyperparamsTuner';
 const NodeKindEnum = builder.enumType('NodeKind', {
-  description: "HKube's kinds of nodes. Only `algorithm` is run here; the others are NOT_SUPPORTED.",
+  description: "HKube's kinds of nodes. `algorithm` and `output` are run here; the others are NOT_SUPPORTED.",
   values: described<Kind>({
     algorithm: 'Runs an algorithm.',
     pipeline: 'Runs a stored pipeline.',
     debug: 'Hands its input to a developer.',
     dataSource: 'Reads a data source.',
     gateway: 'Lets requests from outside into a stream.',
-    output: 'Collects the output.',
+    output: 'Runs nothing: its result is its input. A pipeline has one at most, and no node after it.',
     hyperparamsTuner: 'Searches for good parameters.',
   }),
 });
@@ -31,7 +31,8 @@ const NodeKindEnum = builder.enumType('NodeKind', {
 const BatchOperationEnum = builder.enumType('BatchOperation', {
   description: 'How several batches of one node are paired.',
   values: described<'indexed' | 'cartesian'>({
-    indexed: 'First with first, second with second, up to the longest; what is missing is null.',
+    indexed:
+      'First with first, second with second, up to the longest; what is missing is null, and left out of objects.',
     cartesian: 'Each with each; the first batch turns slowest.',
   }),
 });
@@ -83,7 +84,7 @@ export const NodeInput = builder.inputType('NodeInput', {
       // A null among the arguments is an argument.
       required: { list: false, items: false },
       description:
-        'Its arguments. Strings are references where they start with a sign: "@node", "@flowInput.x" hand a value over, "#@node", "#@flowInput.x", "#[1,2,3]" make a task of each element.',
+        'Its arguments. Strings are references where they start with a sign: "@node", "@flowInput.x" hand a value over, "#@node", "#@flowInput.x", "#[1,2,3]" make a task of each element, "*@node" one of each item of a batch as soon as it has ended.',
     }),
     kind: t.field({ type: NodeKindEnum, defaultValue: 'algorithm', description: 'What kind of node it is.' }),
     batchOperation: t.field({

@@ -2,6 +2,7 @@ import { begin } from '../advance.js';
 import type { Descriptor } from '../descriptor.js';
 import type { Graph } from '../graph.js';
 import { type Origin, progressOf } from '../job.js';
+import { OUTPUT_QUEUE } from '../node-kind.js';
 import type { JobRow, NewJob, NodeRow } from '../state.js';
 
 /** A job as its descriptor describes it: numbered by the store, which is why it has no number here. */
@@ -14,15 +15,22 @@ export function newJob(
 ): NewJob {
   const isParent = new Set(graph.nodes.flatMap((node) => node.parents));
   const rows = descriptor.nodes.map((node, index): NodeRow => {
-    const { parents, batches } = graph.nodes[index]!;
+    const { parents, needs, waits, batch, batches } = graph.nodes[index]!;
+    const output = node.kind === 'output';
+    const algorithmName = node.algorithmName ?? 'output';
     return {
       index,
       name: node.nodeName,
-      algorithmName: node.algorithmName!,
+      kind: output ? 'output' : 'algorithm',
+      algorithmName,
       // Module algorithms have a queue each, of their own name.
-      queue: node.algorithmName!,
-      batch: batches.length > 0,
+      queue: output ? OUTPUT_QUEUE : algorithmName,
+      batch,
       parents,
+      needs,
+      waits,
+      fan: waits.length > 0 && batches.length === 0 ? 1 : null,
+      scanned: 0,
       retryPolicy: node.retry.policy,
       retryLimit: node.retry.limit,
       status: 'WAITING',

@@ -140,8 +140,8 @@ function refusal(problems: Problem[], prefix: string[]): ProblemError {
 }
 
 function algorithmProblems(parts: Parts, { nodes }: Descriptor, wording: Wording): Problem[] {
-  return nodes.flatMap(({ algorithmName }, index) => {
-    if (algorithmName === undefined || parts.algorithms.has(algorithmName)) return [];
+  return nodes.flatMap(({ kind, algorithmName }, index) => {
+    if (kind === 'output' || algorithmName === undefined || parts.algorithms.has(algorithmName)) return [];
     const path = ['nodes', String(index), 'algorithmName'];
     const rule = { kind: 'algorithm', known: [...parts.algorithms.keys()].sort().slice(0, 10) } as const;
     const code = 'NOT_FOUND';
