@@ -537,13 +537,13 @@ export function storeSuite(name: string, open: () => Promise<Opened>): void {
           ({ item, status, error }) => [item, status, error?.message],
         );
 
-      it('copies 500 rows at a time, each once, whenever the store is closed and opened again', async () => {
-        const first = await ranBefore(1_200, (item) => ({ item }), { failed: [7, 1_100] });
+      it('copies 250 rows at a time, each once, whenever the store is closed and opened again', async () => {
+        const first = await ranBefore(600, (item) => ({ item }), { failed: [7, 550] });
         const jobId = await keep(first, true);
         expect(await store.nextExpansion(null)).toMatchObject({ jobUuid: uuidOf(jobId), keeping: true });
-        for (const copied of [500, 1_000]) {
+        for (const copied of [250, 500]) {
           expect(await chunk(jobId)).toMatchObject({ accepted: [true], committed: { readyQueues: [] } });
-          expect(await node(jobId)).toMatchObject({ status: 'ACTIVE', expanded: copied, total: 1_200 });
+          expect(await node(jobId)).toMatchObject({ status: 'ACTIVE', expanded: copied, total: 600 });
           store = await opened.reopen();
           expect(await store.nextExpansion(null)).toMatchObject({ jobUuid: uuidOf(jobId), keeping: true });
         }
@@ -551,12 +551,12 @@ export function storeSuite(name: string, open: () => Promise<Opened>): void {
         expect(last.committed.events.map(({ type }) => type)).toEqual(['JOB_ACTIVE', 'JOB_COMPLETED']);
         expect(await chunk(jobId)).toMatchObject({ accepted: [] });
         expect(await store.nextExpansion(null)).toBeNull();
-        expect(await node(jobId)).toMatchObject({ status: 'SUCCEEDED', succeeded: 1_198, failed: 2 });
+        expect(await node(jobId)).toMatchObject({ status: 'SUCCEEDED', succeeded: 598, failed: 2 });
         expect(await shown(jobId)).toEqual(await shown(first));
         const results = await store.results(account, jobId, 0, 2_000, 1e9);
-        expect(results).toHaveLength(1_200);
+        expect(results).toHaveLength(600);
         results.forEach(({ batchIndex, resultJson, error }, index) => {
-          const bad = [7, 1_100].includes(index + 1);
+          const bad = [7, 550].includes(index + 1);
           const expected = bad ? [index + 1, null, 'bad'] : [index + 1, `{"item":${index + 1}}`, null];
           expect([batchIndex, resultJson, error]).toEqual(expected);
         });
@@ -564,8 +564,8 @@ export function storeSuite(name: string, open: () => Promise<Opened>): void {
         expect((await store.inputSource(account, task.id))!.item).toBe('[0]');
       });
 
-      it('copies at most 4 MiB of texts at a time, and one row at least', async () => {
-        const first = await ranBefore(4, (item) => 'x'.repeat((item === 2 ? 5 : 1.5) * 1024 * 1024));
+      it('copies at most 512 KiB of texts at a time, and one row at least', async () => {
+        const first = await ranBefore(4, (item) => 'x'.repeat((item === 2 ? 600 : 200) * 1024));
         const jobId = await keep(first, true);
         const copied: number[] = [];
         while ((await chunk(jobId)).accepted[0]) copied.push((await node(jobId)).expanded);

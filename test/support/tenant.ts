@@ -6,6 +6,7 @@ import type { World } from './world.js';
 const PIPELINE = `mutation ($input: SubmitPipelineInput!) { submitPipeline(input: $input) { job { id } userErrors { message } } }`;
 const DESCRIPTOR = `mutation ($input: SubmitDescriptorInput!) { submitDescriptor(input: $input) { job { id } userErrors { message } } }`;
 const ALGORITHM = `mutation ($input: RunAlgorithmInput!) { runAlgorithm(input: $input) { job { id } userErrors { message } } }`;
+const RERUN = `mutation ($input: RerunJobInput!) { rerunJob(input: $input) { job { id } userErrors { message } } }`;
 const REGISTER = `mutation ($input: RegisterWebhookInput!) { registerWebhook(input: $input) { webhook { id } userErrors { message } } }`;
 const PING = `mutation ($id: ID!) { pingWebhook(input: { id: $id }) { attempt { outcome } userErrors { message } } }`;
 
@@ -137,6 +138,7 @@ export class Tenant {
       },
     });
     await this.until(failed, 'JOB_FAILED');
+    await this.until(await this.make(RERUN, { id: failed, idempotencyKey }), 'JOB_FAILED');
     const hanging = (name: string) =>
       this.make(PIPELINE, { name: `${mark}-${name}`, nodes: [{ nodeName: 'n', algorithmName: 'hang' }] });
     const cancelled = await hanging('cancelled');
