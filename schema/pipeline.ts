@@ -70,7 +70,8 @@ const RunAlgorithmInput = builder.inputType('RunAlgorithmInput', {
   }),
 });
 
-const submitted = (name: string, description: string) =>
+/** The payload of a mutation that makes a job. */
+export const submitted = (name: string, description: string) =>
   payloadType<{ job: Job }>(name, description, (t) => ({
     job: t.field({
       type: JobRef,
@@ -101,14 +102,14 @@ function descriptorOf(input: typeof SubmitPipelineInput.$inferInput): Record<str
   };
 }
 
-function optionsOf({ concurrentPipelines, ...rest }: typeof PipelineOptionsInput.$inferInput) {
+export function optionsOf({ concurrentPipelines, ...rest }: typeof PipelineOptionsInput.$inferInput) {
   return {
     ...withoutNulls(rest),
     ...(concurrentPipelines && { concurrentPipelines: withoutNulls(concurrentPipelines) }),
   };
 }
 
-function withoutNulls(input: object): Record<string, unknown> {
+export function withoutNulls(input: object): Record<string, unknown> {
   return Object.fromEntries(Object.entries(input).filter(([, value]) => value !== null));
 }
 

@@ -14,6 +14,7 @@ import './pipeline.js';
 import './progress.js';
 import './rerun.js';
 import './result.js';
+import './stored-pipeline.js';
 import './task.js';
 import './user-error.js';
 import './webhook.js';

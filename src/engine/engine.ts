@@ -3,6 +3,8 @@ import type { Delivery, DeliveryAttempt } from '../delivery.js';
 import type { EventType, LoggedEvent } from '../event.js';
 import type { Job, Origin } from '../job.js';
 import type { KeyLimits, Limits } from '../limits.js';
+import type { FlowInputMode, Overrides } from '../merge.js';
+import type { Pipeline, SaveMode } from '../pipeline.js';
 import type { Kept, RerunFrom } from '../rerun.js';
 import type { EventFilter } from '../store.js';
 import type { HttpHeader, Webhook, WebhookFormat } from '../webhook.js';
@@ -26,6 +28,16 @@ export interface Engine {
    * is NOT_ALLOWED_IN_STATE for a job that has not ended; START and FAILED keep its name, a node's name is added to it.
    */
   rerunJob(accountId: string, input: RerunInput): Promise<Job>;
+
+  /**
+   * Stores a descriptor under its name. It is checked as at a submission, but for what only a run has: the paths of its
+   * flowInput, and its algorithms. CONFLICT where the mode or `ifVersion` does not fit.
+   */
+  savePipeline(accountId: string, input: SavePipelineRequest): Promise<Pipeline>;
+  /** Cancels the jobs that were made of it and have not ended, then removes it with its versions. */
+  deletePipeline(accountId: string, name: string): Promise<DeletedPipeline>;
+  /** Submits a stored pipeline with what is given merged over it; see merge.ts. */
+  runPipeline(accountId: string, request: RunPipelineRequest): Promise<Job>;
 
   registerWebhook(accountId: string, input: WebhookInput): Promise<{ webhook: Webhook; secret: string }>;
   updateWebhook(accountId: string, id: string, input: Partial<WebhookInput>): Promise<Webhook>;
@@ -62,11 +74,11 @@ export interface Engine {
 }
 
 export interface SubmitInput {
-  operation: 'submitPipeline' | 'submitDescriptor' | 'runAlgorithm' | 'rerunJob';
+  operation: 'submitPipeline' | 'submitDescriptor' | 'runAlgorithm' | 'runPipeline' | 'rerunJob';
   descriptor: unknown;
   received: unknown;
   idempotencyKey: string | null;
-  /** How it came about; not given: a client has submitted it. */
+  /** How it came about; not given: as the operation says. */
   origin?: Origin;
   /** The nodes, by name, that keep tasks of an ended job; not given: none. */
   kept?: ReadonlyMap<string, Kept>;
@@ -77,6 +89,31 @@ export interface RerunInput {
   from: RerunFrom;
   idempotencyKey: string | null;
   received: unknown;
+}
+
+export interface SavePipelineRequest {
+  descriptor: unknown;
+  mode: SaveMode;
+  /** The version that it is to follow; null: any. */
+  ifVersion: number | null;
+}
+
+export interface DeletedPipeline {
+  /** As it was. */
+  pipeline: Pipeline;
+  /** Jobs of it that had not ended, and how many of them were cancelled: the others ended by themselves. */
+  runningJobs: number;
+  stoppedJobs: number;
+}
+
+export interface RunPipelineRequest extends Omit<SubmitInput, 'operation' | 'descriptor'> {
+  name: string;
+  /** Null: the newest. */
+  version: number | null;
+  /** Any part of a descriptor but its name. */
+  overrides: Overrides;
+  /** Not given: replace. */
+  flowInputMode?: FlowInputMode;
 }
 
 export interface ApiKeyInput {

@@ -3,7 +3,7 @@ import { type Descriptor, fieldName, parseDescriptor } from '../descriptor.js';
 import { checkUrl } from '../destination.js';
 import { type Problem, ProblemError, problem, shown } from '../errors.js';
 import { type Graph, graphOf } from '../graph.js';
-import { type Job, RAW } from '../job.js';
+import { type Job, type JobType, RAW } from '../job.js';
 import { limitReached } from '../limits.js';
 import type { IdempotencyKey, JobTarget } from '../store.js';
 import type { SubmitInput } from './engine.js';
@@ -12,17 +12,35 @@ import type { Parts } from './parts.js';
 import { publish } from './publish.js';
 
 const MAX_IDEMPOTENCY_KEY = 255;
+const TYPE_OF: Record<SubmitInput['operation'], JobType> = {
+  submitPipeline: 'raw',
+  submitDescriptor: 'raw',
+  runAlgorithm: 'algorithm',
+  runPipeline: 'stored',
+  rerunJob: 'rerun',
+};
 
 /** Submits a pipeline: idempotency first, then the checks, then one transaction. */
-export async function submit(parts: Parts, accountId: string, input: SubmitInput): Promise<Job> {
+export function submit(parts: Parts, accountId: string, input: SubmitInput): Promise<Job> {
+  return submitWith(parts, accountId, input, async () => input.descriptor);
+}
+
+/** The same with a descriptor that has to be found: only once no earlier submission answers. */
+export async function submitWith(
+  parts: Parts,
+  accountId: string,
+  input: Omit<SubmitInput, 'descriptor'>,
+  describe: () => Promise<unknown>,
+): Promise<Job> {
   const idempotency = idempotencyOf(input);
   const earlier = await submittedBefore(parts, accountId, input);
   if (earlier) return earlier;
   const prefix = input.operation === 'submitDescriptor' ? ['descriptor'] : [];
-  const { descriptor, graph } = check(parts, input, prefix);
+  const { descriptor, graph } = check(parts, await describe(), prefix, input.kept);
   const targets = targetsOf(parts, descriptor, prefix);
   const at = parts.clock.now();
-  const job = newJob(parts.ids.uuid(), descriptor, graph, input.origin ?? RAW, at, input.kept);
+  const origin = input.origin ?? { ...RAW, types: [TYPE_OF[input.operation]] };
+  const job = newJob(parts.ids.uuid(), descriptor, graph, origin, at, input.kept);
   const { limits } = parts;
   const submitted = await parts.store.submit({ accountId, job, targets, idempotency, limits, at });
   if ('noRoom' in submitted) throw limitReached(submitted.noRoom);
@@ -86,17 +104,32 @@ function idempotencyOf({
   return { operation, key: idempotencyKey, hash };
 }
 
+/** A descriptor that can be stored: what its runs bring and what they are run by need not be there. */
+export function checkStored(parts: Parts, value: unknown, prefix: string[]): Descriptor {
+  const { descriptor } = parsed(value, prefix);
+  const { problems } = graphOf(descriptor, { stored: true });
+  if (problems.length > 0) throw refusal(problems, prefix);
+  targetsOf(parts, descriptor, prefix);
+  return descriptor;
+}
+
+function refusal(problems: Problem[], prefix: string[]): ProblemError {
+  return new ProblemError(problems.map((one) => ({ ...one, path: [...prefix, ...one.path] })));
+}
+
+function parsed(value: unknown, prefix: string[]): { descriptor: Descriptor } {
+  const parsed = parseDescriptor(value);
+  if ('problems' in parsed) throw refusal(parsed.problems, prefix);
+  return parsed;
+}
+
 function check(
   parts: Parts,
-  { descriptor: value, kept }: Pick<SubmitInput, 'descriptor' | 'kept'>,
+  value: unknown,
   prefix: string[],
+  kept: SubmitInput['kept'],
 ): { descriptor: Descriptor; graph: Graph } {
-  const refuse = (problems: Problem[]): never => {
-    throw new ProblemError(problems.map((one) => ({ ...one, path: [...prefix, ...one.path] })));
-  };
-  const parsed = parseDescriptor(value);
-  if ('problems' in parsed) return refuse(parsed.problems);
-  const { descriptor } = parsed;
+  const { descriptor } = parsed(value, prefix);
   const { graph, problems } = graphOf(descriptor);
   descriptor.nodes.forEach((node, index) => {
     // Of what is kept whole nothing runs.
@@ -109,7 +142,7 @@ function check(
       path: ['nodes', String(index), 'algorithmName'],
     });
   });
-  if (problems.length > 0) refuse(problems);
+  if (problems.length > 0) throw refusal(problems, prefix);
   return { descriptor, graph };
 }
 

@@ -17,6 +17,8 @@ export interface Row {
 }
 
 const cursorsOf = (ids: string[]) => ids.map((id) => Buffer.from(id).toString('base64url'));
+/** Of its stored pipeline that has run: named like its jobs. */
+const storedName = ({ completed }: Things['jobs']) => completed.split(':')[0]!.replace(/pipeline$/, 'stored');
 const allJobs = ({ jobs }: Things) => Object.values(jobs);
 /** An early place in the log, with events of every kind behind it. */
 const early = ({ cursors }: Things) => [cursors[0]!];
@@ -32,6 +34,7 @@ export const table: Row[] = [
       of.account,
       ...of.keys,
       ...allJobs(of),
+      ...Object.values(of.pipelines),
       ...of.tasks,
       ...Object.values(of.webhooks),
       ...of.deliveries,
@@ -46,6 +49,39 @@ export const table: Row[] = [
     document: 'query ($x: ID!, $job: ID!) { nodes(ids: [$job, $x]) { __typename id } }',
     own: ({ jobs }) => ({ job: jobs.completed }),
     x: (of) => [of.account, of.keys[0]!, of.jobs.running, of.tasks[0]!, of.webhooks.hook, of.deliveries[0]!],
+  },
+  {
+    document: 'query ($x: String!) { pipeline(name: $x) { id version descriptor description } }',
+    x: ({ jobs }) => [storedName(jobs)],
+  },
+  {
+    document:
+      'query ($x: String) { a: pipelines(after: $x) { nodes { id } } b: pipelines(before: $x) { nodes { id } } }',
+    x: ({ jobs }) => cursorsOf([storedName(jobs)]),
+  },
+  {
+    document: `query ($x: String, $own: String!) { pipeline(name: $own) {
+      a: jobs(after: $x) { nodes { id } } b: jobs(before: $x) { nodes { id } } } }`,
+    own: ({ jobs }) => ({ own: storedName(jobs) }),
+    x: ({ jobs }) => cursorsOf([jobs.last]),
+  },
+  {
+    document:
+      'query ($x: String!, $own: String!) { pipeline(name: $own) { jobs(filter: { pipelines: [$x] }) { nodes { id } } } }',
+    own: ({ jobs }) => ({ own: storedName(jobs) }),
+    x: ({ jobs }) => [storedName(jobs)],
+  },
+  {
+    document:
+      'query ($x: String!, $own: String!) { pipeline(name: $own) { jobs(filter: { tags: [$x] }) { nodes { id } } } }',
+    own: ({ jobs }) => ({ own: storedName(jobs) }),
+    x: ({ tag }) => [tag],
+  },
+  {
+    document:
+      'query ($x: String!, $own: String!) { pipeline(name: $own) { jobs(filter: { externalId: $x }) { nodes { id } } } }',
+    own: ({ jobs }) => ({ own: storedName(jobs) }),
+    x: ({ externalId }) => [externalId],
   },
   { document: 'query ($x: ID!) { webhook(id: $x) { id url } }', x: ({ webhooks }) => [webhooks.hook] },
   {
@@ -153,6 +189,10 @@ export const table: Row[] = [
       progress { details } cursor nodes { name tasks(first: 5) { nodes { id } } }
       tasks(first: 5) { nodes { id job { id } input result error { message } worker } } results(first: 5) { nodes { nodeName result error } }
       events(first: 20) { nodes { id cursor } } deliveries(first: 20) { nodes { id } } } } }`,
+  },
+  {
+    document: `{ pipelines { nodes { id name version descriptor description tags createdAt modifiedAt
+      versions { nodes { version descriptor createdAt } } jobs { nodes { id types } } } } }`,
   },
   {
     document: `{ webhooks { nodes { id url description headers { name value } status statusReason
@@ -301,6 +341,23 @@ export const table: Row[] = [
     x: ({ idempotencyKey }) => [idempotencyKey],
   },
   {
+    document: `mutation ($x: String!) { savePipeline(input: { descriptor: { name: $x, nodes: [{ nodeName: "n", algorithmName: "noop" }] }, ifVersion: 1 }) { pipeline { version } ${ERRORS} } }`,
+    x: ({ jobs }) => [storedName(jobs)],
+  },
+  {
+    document: `mutation ($x: String!) { runPipeline(input: { name: $x }) { job { run } ${ERRORS} } }`,
+    x: ({ jobs }) => [storedName(jobs)],
+  },
+  {
+    document: `mutation ($x: String, $own: String!) { runPipeline(input: { name: $own, idempotencyKey: $x }) { job { pipelineName } ${ERRORS} } }`,
+    own: ({ jobs }) => ({ own: storedName(jobs) }),
+    x: ({ idempotencyKey }) => [idempotencyKey],
+  },
+  {
+    document: `mutation ($x: String!) { deletePipeline(input: { name: $x }) { deletedPipelineName stoppedJobs ${ERRORS} } }`,
+    x: ({ jobs }) => [storedName(jobs)],
+  },
+  {
     document: `mutation ($x: ID!) { deleteWebhook(input: { id: $x }) { deletedWebhookId ${ERRORS} } }`,
     x: ({ webhooks }) => [webhooks.hook, webhooks.slow],
   },
@@ -313,6 +370,8 @@ export const namesNothing: Record<string, string> = {
   'Query.algorithms(before)': 'algorithms are shared by all accounts',
   'Delivery.attempts(after)': 'a number that counts the attempts of this delivery',
   'Delivery.attempts(before)': 'a number that counts the attempts of this delivery',
+  'Pipeline.versions(after)': 'a number that counts the versions of this pipeline',
+  'Pipeline.versions(before)': 'a number that counts the versions of this pipeline',
   'Job.results(after)': 'a number that counts the results of this job',
   'Job.results(before)': 'a number that counts the results of this job',
   'CancelJobInput.reason': 'kept as it is',
@@ -335,6 +394,13 @@ export const namesNothing: Record<string, string> = {
   'RunAlgorithmInput.input': 'refers to nodes of its own pipeline alone',
   'RunAlgorithmInput.name': 'algorithms are shared by all accounts',
   'RunAlgorithmInput.tags': 'kept as they are',
+  'RunPipelineInput.externalId': 'kept as it is',
+  'RunPipelineInput.flowInput': 'handed to the algorithms as it is',
+  'RunPipelineInput.nodes': 'parts of nodes of its own pipeline',
+  'RunPipelineInput.tags': 'kept as they are',
+  'RunWebhooksInput.progress': 'URLs are told apart by account: see registerWebhook(input.url)',
+  'RunWebhooksInput.result': 'URLs are told apart by account: see registerWebhook(input.url)',
+  'SavePipelineInput.descriptor': 'read like a submission; its name is that of a row of savePipeline',
   'SubmitDescriptorInput.descriptor': 'read by the same code as the input of submitPipeline',
   'SubmitPipelineInput.description': 'kept as it is',
   'SubmitPipelineInput.experimentName': 'kept as it is',

@@ -24,11 +24,14 @@ const roots: Record<string, [scope: Scope, args?: string]> = {
   'Query.jobs': ['READ'],
   'Query.node': ['READ', 'id: "x"'],
   'Query.nodes': ['READ', 'ids: ["x"]'],
+  'Query.pipeline': ['READ', 'name: "x"'],
+  'Query.pipelines': ['READ'],
   'Query.viewer': ['READ'],
   'Query.webhook': ['READ', 'id: "x"'],
   'Query.webhooks': ['READ'],
   'Mutation.cancelJob': ['SUBMIT', 'input: { id: "x" }'],
   'Mutation.createApiKey': ['ADMIN', 'input: { name: "x", scopes: [] }'],
+  'Mutation.deletePipeline': ['SUBMIT', 'input: { name: "x" }'],
   'Mutation.deleteWebhook': ['WEBHOOKS', 'input: { id: "x" }'],
   'Mutation.pingWebhook': ['WEBHOOKS', 'input: { id: "x" }'],
   'Mutation.registerWebhook': ['WEBHOOKS', 'input: { url: "http://127.0.0.1:9/", enabled: false }'],
@@ -38,6 +41,8 @@ const roots: Record<string, [scope: Scope, args?: string]> = {
   'Mutation.rotateAccountWebhookSecret': ['ADMIN', 'input: {}'],
   'Mutation.rotateWebhookSecret': ['WEBHOOKS', 'input: { id: "x" }'],
   'Mutation.runAlgorithm': ['SUBMIT', 'input: { name: "noop" }'],
+  'Mutation.runPipeline': ['SUBMIT', 'input: { name: "x" }'],
+  'Mutation.savePipeline': ['SUBMIT', 'input: { descriptor: {} }'],
   'Mutation.submitDescriptor': ['SUBMIT', 'input: { descriptor: {} }'],
   'Mutation.submitPipeline': ['SUBMIT', 'input: { name: "x", nodes: [] }'],
   'Mutation.updateAccount': ['ADMIN', 'input: {}'],
@@ -55,8 +60,9 @@ const plain: Record<string, string> = {
   Delivery: 'bodyBytes format id jobId nextAttemptAt part source status url',
   DeliveryAttempt: 'durationMs number outcome requestHeaders responseSnippet startedAt statusCode',
   HttpHeader: 'name value',
-  Job: 'createdAt cursor error externalId finishedAt id number pipelineName priority progress reason run startedAt status tags',
+  Job: 'createdAt cursor error externalId finishedAt id number pipelineName priority progress reason run startedAt status tags types',
   JobError: 'code message nodeName taskId',
+  Pipeline: 'createdAt description id modifiedAt name tags version',
   Progress: 'active details failed percent skipped succeeded total',
   UserError: 'code message path',
   Webhook:
@@ -229,6 +235,12 @@ describe.each(['HTTP', 'server-sent events', 'WebSocket'] as const)('over %s', (
   /** Shows each thing with a scope that is all a key needs for it. */
   const shows: [type: string, scope: Scope, mutation: () => string | Promise<string>][] = [
     ['Job', 'SUBMIT', () => 'runAlgorithm(input: { name: "noop" }) { job'],
+    [
+      'Pipeline',
+      'SUBMIT',
+      () =>
+        'savePipeline(input: { descriptor: { name: "x", nodes: [{ nodeName: "n", algorithmName: "noop" }] } }) { pipeline',
+    ],
     ['Webhook', 'WEBHOOKS', () => `updateWebhook(input: { id: "${webhookId}" }) { webhook`],
     ['DeliveryAttempt', 'WEBHOOKS', () => `pingWebhook(input: { id: "${webhookId}" }) { attempt`],
     // One that is at rest, or it could not be sent again.

@@ -1,5 +1,5 @@
-// A server in a process of its own that tells its memory after a forced collection. Started with --expose-gc by
-// measured.ts, which sends { ask: 'memory' } and is answered with process.memoryUsage().
+// A server in a process of its own that tells its memory after a forced collection, and the most it ever had. Started
+// with --expose-gc by measured.ts, which asks for both with a message.
 import { startApp } from '../../dist/src/app.js';
 import { readConfig } from '../../dist/src/config.js';
 
@@ -10,6 +10,6 @@ process.on('message', () => {
   // Twice: what the first one sets free may hold more.
   globalThis.gc();
   globalThis.gc();
-  process.send({ memory: process.memoryUsage() });
+  process.send({ memory: process.memoryUsage(), peak: process.resourceUsage().maxRSS * 1024 });
 });
 process.once('disconnect', () => process.exit(0));

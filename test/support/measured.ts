@@ -41,6 +41,13 @@ export class MeasuredServer {
     return memory.heapUsed + memory.external;
   }
 
+  /** Bytes resident at most since it was started, threads included. */
+  async peak(): Promise<number> {
+    this.child.send('memory');
+    const [{ peak }] = (await once(this.child, 'message')) as [{ peak: number }];
+    return peak;
+  }
+
   get alive(): boolean {
     return this.child.exitCode === null && this.child.signalCode === null;
   }

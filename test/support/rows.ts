@@ -11,6 +11,7 @@ const OWNED: Record<string, string> = {
   account: 'account = @key',
   target: 'target in (select key from targets where account = @key)',
   job: 'job in (select key from jobs where account = @key)',
+  pipeline: 'pipeline in (select key from pipelines where account = @key)',
   delivery: 'delivery in (select key from deliveries where account = @key)',
 };
 

@@ -5,6 +5,8 @@ import type { World } from './world.js';
 
 const PIPELINE = `mutation ($input: SubmitPipelineInput!) { submitPipeline(input: $input) { job { id } userErrors { message } } }`;
 const DESCRIPTOR = `mutation ($input: SubmitDescriptorInput!) { submitDescriptor(input: $input) { job { id } userErrors { message } } }`;
+const SAVE = `mutation ($input: SavePipelineInput!) { savePipeline(input: $input) { pipeline { id } userErrors { message } } }`;
+const RUN_STORED = `mutation ($input: RunPipelineInput!) { runPipeline(input: $input) { job { id } userErrors { message } } }`;
 const ALGORITHM = `mutation ($input: RunAlgorithmInput!) { runAlgorithm(input: $input) { job { id } userErrors { message } } }`;
 const RERUN = `mutation ($input: RerunJobInput!) { rerunJob(input: $input) { job { id } userErrors { message } } }`;
 const REGISTER = `mutation ($input: RegisterWebhookInput!) { registerWebhook(input: $input) { webhook { id } userErrors { message } } }`;
@@ -15,6 +17,8 @@ export interface Things {
   account: string;
   keys: string[];
   jobs: { completed: string; failed: string; cancelled: string; running: string; last: string };
+  /** Ids of stored ones; `stored` has run. */
+  pipelines: { first: string; stored: string };
   tasks: string[];
   /** `slow` is the one whose URL cools down. */
   webhooks: { slow: string; hook: string };
@@ -148,6 +152,22 @@ export class Tenant {
     const running = await hanging('running');
     await this.until(running, 'TASK_ACQUIRED');
     await this.make(ALGORITHM, { name: 'echo', input: [`${mark}-argument`], idempotencyKey });
+    const saved = (name: string) =>
+      this.make(SAVE, {
+        descriptor: {
+          name: `${mark}-${name}`,
+          description: `${mark}-about`,
+          nodes: [{ nodeName: 'n', algorithmName: 'noop', input: [`${mark}-stored-input`] }],
+        },
+      });
+    const pipelines = { first: await saved('first'), stored: await saved('stored') };
+    const run = await this.make(RUN_STORED, {
+      name: `${mark}-stored`,
+      tags: [`${mark}-tag`],
+      externalId: `${mark}-external`,
+      idempotencyKey,
+    });
+    await this.until(run, 'JOB_COMPLETED');
     await this.ping(slow);
     await this.ping(hook);
     const last = await this.make(PIPELINE, {
@@ -160,6 +180,7 @@ export class Tenant {
     this.things = {
       ...(await this.read(completed)),
       jobs: { completed, failed, cancelled, running, last },
+      pipelines,
       webhooks: { slow, hook },
       tag: `${mark}-tag`,
       externalId: `${mark}-external`,
