@@ -328,6 +328,44 @@ describe('running a job again', () => {
       expect((await jobOf(job.id)).progress).toMatchObject({ total: 6, succeeded: 4, skipped: 1 });
     });
 
+    it('of nodes that wait for items keeps those that have got them, and the output node runs anew', async () => {
+      await bad('late2');
+      const { id, status } = await run({
+        name: 'stream',
+        flowInput: { folder },
+        options: { batchTolerance: 10 },
+        nodes: [
+          batch('items', '#[1,2,3]'),
+          { ...tally('each', 'each'), input: ['@flowInput.folder', '*@items', '*@items'] },
+          { ...tally('late', 'late'), input: ['@flowInput.folder', '#[late2,late3]', '*@each'] },
+          { nodeName: 'out', kind: 'output', input: ['@late', '@each'] },
+        ],
+      });
+      expect(status).toBe('FAILED');
+      await good('late2');
+      const before = (await ran()).length;
+      expect(before).toBeGreaterThan(6);
+      const done = (await jobOf(id)).tasks.nodes.filter(
+        (task) => task.nodeName === 'late' && task.status === 'SUCCEEDED',
+      );
+      const job = await again({ id, from: 'FAILED' });
+      expect(job.status).toBe('COMPLETED');
+      const names = await ran();
+      expect(names.every((name) => name.startsWith('late'))).toBe(true);
+      expect(names).toHaveLength(6 - done.length);
+      expect(resultsOf(job)).toEqual([
+        [
+          ['1', '1', '2', '2', '3', '3'],
+          ['1', '2', '3'],
+        ],
+      ]);
+      expect(await problem({ id, from: 'NODE', nodeName: 'late' })).toEqual({
+        code: 'INVALID',
+        message: 'relation waitAny for node late is not allowed',
+        path: ['input', 'nodeName'],
+      });
+    });
+
     it('is refused where nothing failed', async () => {
       const { id } = await run({ name: 'fine', nodes: [{ nodeName: 'a', algorithmName: 'noop' }] });
       expect(await problem({ id, from: 'FAILED' })).toEqual({
