@@ -397,12 +397,19 @@ describe('running a job again', () => {
         tags: ['a', 'b'],
         priority: 4,
         externalId: 'mine',
-        nodes: [{ nodeName: 'wait', algorithmName: 'hang' }, tally('top', 1)],
+        nodes: [tally('top', 1), { nodeName: 'wait', algorithmName: 'hang', input: ['@top'] }],
       });
+      const begun = (id: string) =>
+        expect
+          .poll(async () => (await jobOf(id)).nodes.map(({ status }) => status))
+          .toEqual(['SUCCEEDED', 'ACTIVE']);
+      await begun(first);
+      expect(await ran()).toEqual(['top']);
       // Also while the first still runs.
       const job = await rerun({ id: first });
       expect(job).toMatchObject({ pipelineName: 'whole', rerunOf: { id: first } });
-      await expect.poll(ran).toEqual(['top']);
+      await begun(job.id);
+      expect(await ran()).toEqual(['top']);
       const now = await jobOf(job.id);
       expect(now).toMatchObject({ tags: ['a', 'b'], priority: 4, externalId: 'mine' });
       expect(now.descriptor).toEqual((await jobOf(first)).descriptor);
