@@ -35,6 +35,9 @@ const JOB = `query ($id: ID!) { job(id: $id) { status error { code message } tag
 const RERUN = `mutation ($input: RerunJobInput!) { rerunJob(input: $input) {
   job { id pipelineName rerunOf { id } } userErrors { code message path } } }`;
 
+/** For what takes a tenth of a second. */
+const PATIENT = { timeout: 10_000 };
+
 describe('running a job again', () => {
   let world: World;
   let folder: string;
@@ -310,7 +313,7 @@ describe('running a job again', () => {
         ],
       });
       await expect
-        .poll(async () => (await jobOf(id)).nodes.map(({ status }) => status))
+        .poll(async () => (await jobOf(id)).nodes.map(({ status }) => status), PATIENT)
         .toEqual(['SUCCEEDED', 'SKIPPED', 'ACTIVE', 'SUCCEEDED']);
       expect(await problem({ id, from: 'FAILED' })).toEqual({
         code: 'NOT_ALLOWED_IN_STATE',
@@ -322,7 +325,7 @@ describe('running a job again', () => {
       await ran();
       const job = await rerun({ id, from: 'FAILED' });
       await expect
-        .poll(async () => (await jobOf(job.id)).nodes.map(({ status }) => status))
+        .poll(async () => (await jobOf(job.id)).nodes.map(({ status }) => status), PATIENT)
         .toEqual(['SUCCEEDED', 'SKIPPED', 'ACTIVE', 'SUCCEEDED']);
       await cancel(job.id);
       expect(await ran()).toEqual([]);
@@ -401,7 +404,7 @@ describe('running a job again', () => {
       });
       const begun = (id: string) =>
         expect
-          .poll(async () => (await jobOf(id)).nodes.map(({ status }) => status))
+          .poll(async () => (await jobOf(id)).nodes.map(({ status }) => status), PATIENT)
           .toEqual(['SUCCEEDED', 'ACTIVE']);
       await begun(first);
       expect(await ran()).toEqual(['top']);
@@ -414,7 +417,7 @@ describe('running a job again', () => {
       expect(now).toMatchObject({ tags: ['a', 'b'], priority: 4, externalId: 'mine' });
       expect(now.descriptor).toEqual((await jobOf(first)).descriptor);
       await cancel(job.id);
-      await expect.poll(() => receiver.calls.length).toBe(1);
+      await expect.poll(() => receiver.calls.length, PATIENT).toBe(1);
     });
 
     it('is done as docs/jobs.md shows it', async () => {
