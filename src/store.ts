@@ -239,6 +239,8 @@ export interface Expansion {
   expanded: number;
   /** Its rows come from an ended job first: see `keep`. */
   keeping: boolean;
+  /** How many items its batch has, where earlier rows say so. */
+  size: number | null;
   /** Whether its rows are made as items of its parents are done: see `waiting`. */
   waits: boolean;
 }

@@ -9,7 +9,7 @@ import { parseJobId, RAW } from '../../src/job.js';
 import type { LeasedTask } from '../../src/lease.js';
 import { type Limits, NO_LIMITS } from '../../src/limits.js';
 import type { Kept } from '../../src/rerun.js';
-import type { Outcome } from '../../src/state.js';
+import type { Outcome, Spawned } from '../../src/state.js';
 import type { AttemptRecord, DueDelivery, IdempotencyKey, JobTarget, Store } from '../../src/store.js';
 import { parseLeaseToken } from '../../src/task.js';
 import type { VirtualClock } from '../support/clock.js';
@@ -231,6 +231,25 @@ export function storeSuite(name: string, open: () => Promise<Opened>): void {
         expect(new Set(tokens).size).toBe(100);
       });
 
+      it('carries no more texts than it can at once, and leaves the other tasks to the next claim', async () => {
+        const { jobId } = await submit({
+          name: 'p',
+          nodes: [{ nodeName: 'a', algorithmName: 'one', input: ['#[1,2]'] }],
+        });
+        const large = JSON.stringify(['x'.repeat(1024 * 1024)]);
+        const items = Array<string>(20).fill(large);
+        await settleJob(jobId, { kind: 'expanded', node: 0, at: at(), total: 20, from: 0, items });
+        const counts: number[] = [];
+        const seen = new Set<string>();
+        while (seen.size < 20) {
+          const tasks = await claim(20);
+          counts.push(tasks.length);
+          for (const task of tasks) seen.add(task.taskId);
+        }
+        expect(counts).toEqual([8, 8, 4]);
+        expect(await claim(20)).toEqual([]);
+      });
+
       it('takes the highest priority first, then turns between accounts, then between jobs', async () => {
         const other = (await store.ensureAccount('other', 'whsec_other', at())).id;
         const batch = (priority: number) => ({
@@ -332,6 +351,139 @@ export function storeSuite(name: string, open: () => Promise<Opened>): void {
           item: null,
         });
         expect(await store.inputSource(account, last!.taskId)).toEqual(last!.source);
+      });
+    });
+
+    describe('items that are taken one by one', () => {
+      /** Node 0 is a batch of three under lease; node 1 takes its items one by one. */
+      async function waiting(...input: unknown[]) {
+        const { jobId } = await submit({
+          name: 'p',
+          options: { batchTolerance: 100 },
+          nodes: [
+            { nodeName: 'a', algorithmName: 'one', input: ['#[1,2,3]'], retry: { policy: 'Never' } },
+            { nodeName: 'b', algorithmName: 'two', input: ['*@a', ...input] },
+          ],
+        });
+        await expandAll(jobId, 0, 3);
+        const { uuid } = parseJobId(jobId)!;
+        const look = async () => (await store.waiting(uuid, 1, 10))!;
+        type Looked = Awaited<ReturnType<typeof look>>;
+        const spawn = async (looked: Looked, rows: Spawned['rows'], more: Partial<Spawned> = {}) => {
+          const arrivals = looked.looked.flatMap((one) => one.arrivals);
+          const base = { node: 1, at: at(), from: looked.expanded, fan: 1, scanned: looked.width };
+          return settleJob(jobId, { kind: 'spawned', ...base, arrivals, rows, ...more });
+        };
+        return { jobId, uuid, look, spawn, tasks: await claim(10) };
+      }
+      const toLookAt = async () => (await store.nextExpansion(null))?.node ?? null;
+      const made = ({ looked }: { looked: { item: number; made: number | null }[] }) =>
+        looked.map((one) => [one.item, one.made]);
+
+      it('are looked at once in order, and again when they have ended', async () => {
+        const { uuid, look, spawn, tasks } = await waiting();
+        expect(await store.nextExpansion(null)).toMatchObject({ node: 1, expanded: 0, waits: true });
+        const first = await look();
+        expect(first).toMatchObject({ nodeName: 'b', expanded: 0, scanned: 0, width: 3, more: false });
+        expect(made(first)).toEqual([
+          [1, null],
+          [2, null],
+          [3, null],
+        ]);
+        await spawn(first, []);
+        expect(await toLookAt()).toBeNull();
+        expect(await store.waiting(uuid, 1, 10)).toBeNull();
+
+        const { committed } = await succeed(tasks[1]!, 'second');
+        expect(committed.expansion).toBe(true);
+        await settle(tasks[0]!, { kind: 'failed', code: 'ALGORITHM_ERROR', message: 'no', crash: false });
+        const second = await look();
+        expect(made(second)).toEqual([
+          [2, 0],
+          [1, 0],
+        ]);
+        const settled = await spawn(second, [
+          { item: 2, json: null },
+          { item: 1, json: null },
+        ]);
+        expect(settled.committed.readyQueues).toEqual(['two']);
+        expect(await toLookAt()).toBeNull();
+        const leased = await claim(10);
+        expect(leased.map(({ batchIndex, source }) => [batchIndex, source.own])).toEqual([
+          [1, { a: null }],
+          [2, { a: '"second"' }],
+        ]);
+        expect(await store.inputSource(account, leased[1]!.taskId)).toEqual(leased[1]!.source);
+      });
+
+      it('that end while others are looked at are not forgotten', async () => {
+        const { look, spawn, tasks } = await waiting();
+        const first = await look();
+        await succeed(tasks[0]!);
+        expect((await spawn(first, [])).accepted).toEqual([true]);
+        expect(await toLookAt()).toBe(1);
+        const second = await look();
+        await succeed(tasks[2]!);
+        await spawn(second, [{ item: 1, json: null }]);
+        expect(await toLookAt()).toBe(1);
+        expect(made(await look())).toEqual([[3, 0]]);
+        // Whoever looked before that is too late, and takes nothing away.
+        expect((await spawn(second, [{ item: 1, json: null }])).accepted).toEqual([false]);
+        expect(made(await look())).toEqual([[3, 0]]);
+      });
+
+      it('with several tasks each have as many rows as were made, and each task has its own item', async () => {
+        const { look, spawn, tasks } = await waiting('#[x,y]');
+        await succeed(tasks[0]!, 'first');
+        await succeed(tasks[1]!, 'second');
+        await spawn(await look(), [{ item: 1, json: '["x"]' }], { fan: 2, arrivals: [], scanned: 0 });
+        expect(made(await look()).slice(0, 2)).toEqual([
+          [1, 1],
+          [2, 0],
+        ]);
+        await spawn(
+          await look(),
+          [
+            { item: 2, json: '["y"]' },
+            { item: 3, json: '["x"]' },
+            { item: 4, json: '["y"]' },
+          ],
+          { fan: 2 },
+        );
+        const leased = await claim(10);
+        expect(leased.map(({ source }) => [source.own!['a'], source.item])).toEqual([
+          ['"first"', '["x"]'],
+          ['"first"', '["y"]'],
+          ['"second"', '["x"]'],
+          ['"second"', '["y"]'],
+        ]);
+      });
+
+      it('are looked at in portions', async () => {
+        const { uuid, spawn, tasks } = await waiting();
+        for (const task of tasks) await succeed(task);
+        const first = (await store.waiting(uuid, 1, 2))!;
+        expect(first).toMatchObject({ more: true });
+        expect(made(first)).toEqual([
+          [1, 0],
+          [2, 0],
+        ]);
+        const rows = [1, 2].map((item) => ({ item, json: null }));
+        await spawn(first, rows, { scanned: first.scanned });
+        expect(made((await store.waiting(uuid, 1, 2))!)).toEqual([
+          [3, 0],
+          [1, 1],
+        ]);
+      });
+
+      it('are not looked at once the job has ended, nor after a restart', async () => {
+        const { jobId, uuid, tasks } = await waiting();
+        await succeed(tasks[0]!);
+        await settleJob(jobId, { kind: 'cancel', at: at(), reason: 'enough' });
+        expect(await toLookAt()).toBeNull();
+        store = await opened.reopen();
+        expect(await toLookAt()).toBeNull();
+        expect(await store.waiting(uuid, 1, 10)).toBeNull();
       });
     });
 
