@@ -74,6 +74,14 @@ builder.node(JobRef, {
         return JSON.parse(text) as unknown;
       },
     }),
+    rerunOf: t.field({
+      authScopes: { scope: 'READ' },
+      type: JobRef,
+      nullable: true,
+      description: 'The job that it runs again; null where it runs none, or that one is gone.',
+      resolve: ({ rerunOfId }, _args, { loaders }) =>
+        rerunOfId === null ? null : loaders.job.load(rerunOfId),
+    }),
     status: t.expose('status', { type: JobStatusEnum, description: 'Where it stands.' }),
     reason: t.exposeString('reason', {
       nullable: true,

@@ -12,6 +12,7 @@ import './job-node.js';
 import './limit.js';
 import './pipeline.js';
 import './progress.js';
+import './rerun.js';
 import './result.js';
 import './stored-pipeline.js';
 import './task.js';

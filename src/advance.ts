@@ -69,7 +69,7 @@ class Fold {
 
   begin(at: number): void {
     this.emitJob('JOB_PENDING', at);
-    for (const node of this.nodes) if (node.parents.length === 0) this.activate(node, at);
+    for (const node of this.nodes) if (this.isReady(node)) this.activate(node, at);
   }
 
   /** JOB_PROGRESS once for a whole batch of outcomes, where the whole percent has changed: at most 100 a job. */
@@ -96,6 +96,8 @@ class Fold {
       }
       case 'expanded':
         return this.expand(outcome);
+      case 'kept':
+        return this.keep(outcome);
       case 'spawned':
         return this.spawn(outcome);
       case 'expansionFailed': {
@@ -226,8 +228,8 @@ class Fold {
   private expand(outcome: Extract<Outcome, { kind: 'expanded' }>): boolean {
     const node = this.nodes[outcome.node];
     // A chunk that another expansion has already made is stale.
-    if (node?.status !== 'ACTIVE' || !node.batch || isWaiting(node) || node.expanded !== outcome.from)
-      return false;
+    const open = node?.status === 'ACTIVE' && node.batch && node.keeping === null && !isWaiting(node);
+    if (!open || node.expanded !== outcome.from) return false;
     this.changedNodes.add(node);
     outcome.items.forEach((itemJson, index) => {
       this.newTasks.push({ ...newTask(node.index, outcome.from + index + 1, outcome.at), itemJson });
@@ -237,10 +239,33 @@ class Fold {
     return true;
   }
 
+  /** Counts what was copied from an ended job, without a word about each; makes anew what did not succeed there. */
+  private keep(outcome: Extract<Outcome, { kind: 'kept' }>): boolean {
+    const node = this.nodes[outcome.node];
+    if (node?.status !== 'ACTIVE' || node.keeping?.next !== outcome.from) return false;
+    this.changedNodes.add(node);
+    if (outcome.gone) {
+      const message = `what was to be kept of node "${node.name}" was removed with its job; run the pipeline from the start`;
+      this.failJob(node, null, 'INPUT_INVALID', message, outcome.at);
+      return true;
+    }
+    const { next, succeeded, failed, again, at } = outcome;
+    for (const { item, itemJson } of again)
+      this.newTasks.push({ ...newTask(node.index, item, at), itemJson });
+    node.succeeded += succeeded;
+    node.failed += failed;
+    node.expanded += succeeded + failed + again.length;
+    node.keeping = next === null ? null : { ...node.keeping, next };
+    if (next === null) this.activateChildren(node, at);
+    this.finishNode(node, at);
+    return true;
+  }
+
   /** Rows come in any order, by parents' items: those of the first one are 1 … fan. */
   private spawn(outcome: Spawned): boolean {
     const node = this.nodes[outcome.node];
-    if (node?.status !== 'ACTIVE' || !isWaiting(node) || node.expanded !== outcome.from) return false;
+    const open = node?.status === 'ACTIVE' && node.keeping === null && isWaiting(node);
+    if (!open || node.expanded !== outcome.from) return false;
     this.changedNodes.add(node);
     this.lookedAt.push(...outcome.arrivals);
     for (const { item, json } of outcome.rows)
@@ -278,6 +303,10 @@ class Fold {
       const open = child.status === 'ACTIVE' && child.expanded < (child.total ?? Number.POSITIVE_INFINITY);
       if (open && child.waits.includes(node.index)) this.arrivals.push({ node: index, item: task.item });
     }
+    this.finishNode(node, at);
+  }
+
+  private finishNode(node: NodeRow, at: number): void {
     if (node.succeeded + node.failed < (node.total ?? Number.POSITIVE_INFINITY)) return;
     node.status = 'SUCCEEDED';
     this.finished(node, at);
@@ -297,21 +326,30 @@ class Fold {
   private activateChildren(node: NodeRow, at: number): void {
     for (const index of this.children[node.index]!) {
       const child = this.nodes[index]!;
-      const ready =
-        child.status === 'WAITING' &&
-        child.needs.every((parent) => this.isFinished(this.nodes[parent]!)) &&
-        child.waits.every((parent) => this.nodes[parent]!.total !== null);
-      if (ready) this.activate(child, at);
+      if (this.isReady(child)) this.activate(child, at);
     }
+  }
+
+  private isReady({ status, keeping, needs, waits }: NodeRow): boolean {
+    if (status !== 'WAITING') return false;
+    // What is kept whole runs nothing, and waits for nobody.
+    if (keeping?.whole) return true;
+    // Items that are copied do not arrive: they are looked at once all are there.
+    const counted = (parent: NodeRow) => parent.total !== null && parent.keeping === null;
+    return (
+      needs.every((parent) => this.isFinished(this.nodes[parent]!)) &&
+      waits.every((parent) => counted(this.nodes[parent]!))
+    );
   }
 
   /**
    * Its inputs are all there, or on their way one by one. A batch still has to be expanded, which is not done here: it
-   * takes the inputs.
+   * takes the inputs. Nor is copying.
    */
   private activate(node: NodeRow, at: number): void {
     this.changedNodes.add(node);
     node.status = 'ACTIVE';
+    if (node.keeping) return;
     if (isWaiting(node)) {
       const width = this.width(node);
       if (width === 0 || node.fan !== null) this.counted(node, width * (node.fan ?? 0), at);

@@ -32,6 +32,22 @@ export type Outcome =
   /** Rows `from` … `from + items.length - 1` (from 0) of a batch of `total`; items are JSON texts. */
   | { kind: 'expanded'; node: number; at: number; total: number; from: number; items: (string | null)[] }
   | Spawned
+  /** Rows `from` … of an ended job's node were looked at; see Keeping. */
+  | {
+      kind: 'kept';
+      node: number;
+      at: number;
+      from: number;
+      /** The first row that was not looked at; null: there are no more. */
+      next: number | null;
+      /** Rows that were copied as they are. */
+      succeeded: number;
+      failed: number;
+      /** Rows that did not succeed there, to run here. */
+      again: { item: number; itemJson: string | null }[];
+      /** Something that was to be kept is not there any more, so none of it was copied. */
+      gone: boolean;
+    }
   | { kind: 'expansionFailed'; node: number; at: number; code: TaskErrorCode; message: string }
   | { kind: 'cancel'; at: number; reason: string }
   /** The rules themselves have failed on this job: it ends, so that nobody tries for ever. */
@@ -92,6 +108,16 @@ export interface NodeRow {
   succeeded: number;
   failed: number;
   active: number;
+  /** Until its rows of an ended job are copied; null afterwards, and where nothing is kept. */
+  keeping: Keeping | null;
+}
+
+/** How the tasks of a node come from a node of an ended job, in a rerun. The number of tasks is known from it. */
+export interface Keeping {
+  /** All its rows succeeded or may stay failed: nothing of the node runs. Else what did not succeed there runs here. */
+  whole: boolean;
+  /** The first row that was not looked at so far, as an item. */
+  next: number;
 }
 
 export interface TaskRow extends TaskRef {
@@ -158,6 +184,8 @@ export interface NewJob {
     includeInResults: boolean;
     /** What the algorithm gets as `info.extraData`, JSON. */
     extraData: string | null;
+    /** Where its tasks come from, if it keeps any. */
+    kept: { jobUuid: string; node: number } | null;
   })[];
   newTasks: Change['newTasks'];
   events: NewEvent[];
@@ -165,5 +193,6 @@ export interface NewJob {
 
 /** Whether an outcome can end a job that has other tasks under lease: then the rules must see those. */
 export function mayEndEarly(outcome: Outcome): boolean {
+  if (outcome.kind === 'kept') return outcome.gone;
   return ['failed', 'expired', 'expansionFailed', 'cancel', 'broken'].includes(outcome.kind);
 }

@@ -13,7 +13,7 @@ import type { KeyLimits, Limits, NoRoom } from './limits.js';
 import type { Pipeline, PipelineVersion, SaveMode } from './pipeline.js';
 import type { InputSource, Reference } from './reference.js';
 import type { ResultItem, ResultList } from './result.js';
-import type { Change, JobState, NewJob, Outcome } from './state.js';
+import type { Change, JobState, NewJob, NodeRow, Outcome } from './state.js';
 import type { Task, TaskStatus } from './task.js';
 import type { HttpHeader, Webhook, WebhookFormat } from './webhook.js';
 
@@ -177,6 +177,8 @@ export interface Jobs {
   /** The descriptor as executed, JSON text. */
   descriptor(accountId: string, jobId: string): Promise<string | null>;
   nodes(accountId: string, jobId: string): Promise<JobNode[]>;
+  /** The same as the rules see them. */
+  nodeRows(accountId: string, jobId: string): Promise<NodeRow[]>;
   /** Result items in order, from `after` (the count of items already read); stops early at `maxBytes`. */
   results(
     accountId: string,
@@ -323,7 +325,7 @@ export interface Claim {
   at: number;
 }
 
-/** A batch node that is ready but does not have all its rows yet. */
+/** A node that is ready but does not have all its rows yet: of a batch, or kept ones. */
 export interface Expansion {
   /** Where it stands in the store's order: hand it in again to get the one after it. */
   place: string;
@@ -331,6 +333,10 @@ export interface Expansion {
   node: number;
   /** Rows made so far. */
   expanded: number;
+  /** Its rows come from an ended job first: see `keep`. */
+  keeping: boolean;
+  /** How many items its batch has, where earlier rows say so. */
+  size: number | null;
   /** Whether its rows are made as items of its parents are done: see `waiting`. */
   waits: boolean;
 }
@@ -387,6 +393,11 @@ export interface Tasks {
   nextExpansion(after: string | null): Promise<Expansion | null>;
   /** Null once the node has nothing to expand any more. */
   expansionInputs(jobUuid: string, node: number): Promise<ExpansionInputs | null>;
+  /**
+   * Copies the next rows of a node that keeps those of an ended job, with their inputs and results, and settles what
+   * that comes to: an outcome `kept`. At most 250 rows and 512 KiB of text, but one row at least.
+   */
+  keep(jobUuid: string, node: number, at: number, decide: Decide): Promise<Settled>;
   /** What to look at of a node that waits for items, at most `most` of them; null: there is nothing any more. */
   waiting(jobUuid: string, node: number, most: number): Promise<Waiting | null>;
   task(accountId: string, id: string): Promise<Task | null>;

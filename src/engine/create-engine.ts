@@ -9,6 +9,7 @@ import type { Engine } from './engine.js';
 import { createFeedReader } from './feed-reader.js';
 import type { Parts } from './parts.js';
 import { deletePipeline, runPipeline, savePipeline } from './pipelines.js';
+import { rerunJob } from './rerun.js';
 import { settleJob } from './settle.js';
 import { submit, unsupportedFormat } from './submit.js';
 import {
@@ -28,6 +29,7 @@ export function createEngine(parts: Parts): Engine {
   return {
     submit: (accountId, input) => submit(parts, accountId, input),
     cancelJob: (accountId, jobId, reason) => cancelJob(parts, accountId, jobId, reason),
+    rerunJob: (accountId, input) => rerunJob(parts, accountId, input),
     savePipeline: (accountId, input) => savePipeline(parts, accountId, input),
     deletePipeline: (accountId, name) => deletePipeline(parts, accountId, name),
     setCron: (accountId, name, cron) => setCron(parts, accountId, name, cron),

@@ -6,6 +6,7 @@ import type { Job, Origin } from '../job.js';
 import type { KeyLimits, Limits } from '../limits.js';
 import type { FlowInputMode, Overrides } from '../merge.js';
 import type { Pipeline, SaveMode } from '../pipeline.js';
+import type { Kept, RerunFrom } from '../rerun.js';
 import type { Cause, EventFilter } from '../store.js';
 import type { HttpHeader, Webhook, WebhookFormat } from '../webhook.js';
 import type { AttemptView } from './attempt-source.js';
@@ -23,6 +24,11 @@ export interface Engine {
   submit(accountId: string, submission: SubmitInput): Promise<Job>;
   /** Cancels a job that has not ended; NOT_ALLOWED_IN_STATE for one that has. */
   cancelJob(accountId: string, jobId: string, reason: string | null): Promise<Job>;
+  /**
+   * A new job of the same pipeline, from its start, from what failed, or from one of its nodes: see RerunFrom. All but START
+   * is NOT_ALLOWED_IN_STATE for a job that has not ended; START and FAILED keep its name, a node's name is added to it.
+   */
+  rerunJob(accountId: string, input: RerunInput): Promise<Job>;
 
   /**
    * Stores a descriptor under its name. It is checked as at a submission, but for what only a run has: the paths of its
@@ -74,7 +80,7 @@ export interface Engine {
 }
 
 export interface SubmitInput {
-  operation: 'submitPipeline' | 'submitDescriptor' | 'runAlgorithm' | 'runPipeline';
+  operation: 'submitPipeline' | 'submitDescriptor' | 'runAlgorithm' | 'runPipeline' | 'rerunJob';
   descriptor: unknown;
   received: unknown;
   idempotencyKey: string | null;
@@ -84,6 +90,15 @@ export interface SubmitInput {
   wording?: Wording;
   /** What it is for, if it must be done exactly once; a cause that is stale is thrown as StaleCauseError. */
   cause?: Cause;
+  /** The nodes, by name, that keep tasks of an ended job; not given: none. */
+  kept?: ReadonlyMap<string, Kept>;
+}
+
+export interface RerunInput {
+  jobId: string;
+  from: RerunFrom;
+  idempotencyKey: string | null;
+  received: unknown;
 }
 
 export interface SavePipelineRequest {

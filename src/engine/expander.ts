@@ -1,9 +1,10 @@
+import { advance } from '../advance.js';
 import type { BatchProblem, OpenBatch } from '../batch.js';
 import { Loop } from '../loop.js';
 import type { Outcome } from '../state.js';
 import type { Expansion } from '../store.js';
 import type { Parts } from './parts.js';
-import { settleJob } from './settle.js';
+import { settleJob, tell } from './settle.js';
 import { spawnChunk } from './spawn.js';
 
 /** Rows a chunk makes: each is a unit of a commit, of about 2 ms. */
@@ -14,9 +15,9 @@ const CHUNKS_A_TURN = 32;
 const KEPT = 8;
 
 /**
- * Makes the task rows of batches, in chunks, each its own commit: a crash loses one chunk, and a batch of a million
- * delays nobody. The rows of many batches are made in turns; those of a node that waits for items of its parents as
- * the items are done.
+ * Makes the task rows of batches, and copies those that a rerun keeps, in chunks, each its own commit: a crash loses one
+ * chunk, and a batch of a million delays nobody. The rows of many batches are made in turns; those of a node that waits
+ * for items of its parents as the items are done.
  */
 export function createExpander(parts: Parts): Loop {
   const kept = new Map<string, OpenBatch>();
@@ -34,6 +35,10 @@ export function createExpander(parts: Parts): Loop {
       return null;
     }
     place = expansion.place;
+    if (expansion.keeping) {
+      await keep(parts, expansion);
+      return 0;
+    }
     const batch = kept.get(place) ?? (await openExpansion(parts, expansion));
     if (!batch) return 0;
     kept.set(place, batch);
@@ -41,6 +46,10 @@ export function createExpander(parts: Parts): Loop {
     for (const oldest of [...kept.keys()].slice(0, Math.max(kept.size - KEPT, 0))) drop(oldest);
     return 0;
   });
+}
+
+async function keep(parts: Parts, { jobUuid, node }: Expansion): Promise<void> {
+  tell(parts, jobUuid, await parts.store.keep(jobUuid, node, parts.clock.now(), advance));
 }
 
 /** Makes the next chunks; true where the node has all its rows (so far), cannot get them, or wants no more. */
@@ -76,8 +85,17 @@ export async function openExpansion(parts: Parts, expansion: Expansion): Promise
   const inputs = await parts.store.expansionInputs(expansion.jobUuid, expansion.node);
   const opened =
     inputs && (await parts.openBatch(inputs).catch((error: unknown) => broken(parts, expansion, error)));
-  if (opened === null || 'items' in opened) return opened;
-  await fail(parts, expansion, opened);
+  if (opened === null) return null;
+  if (!('items' in opened)) {
+    await fail(parts, expansion, opened);
+    return null;
+  }
+  const { size } = expansion;
+  if (size === null || size === opened.total) return opened;
+  // Rows that another version of the server has made, or that a rerun keeps of such: there is no going on with them.
+  opened.close();
+  const message = `the batch of node "${inputs!.nodeName}" was begun with ${size} items and has ${opened.total} now; run the pipeline from the start`;
+  await fail(parts, expansion, { code: 'INPUT_INVALID', message });
   return null;
 }
 

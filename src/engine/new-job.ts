@@ -1,23 +1,29 @@
 import { begin } from '../advance.js';
 import type { Descriptor } from '../descriptor.js';
 import type { Graph } from '../graph.js';
-import { type Origin, progressOf } from '../job.js';
+import { type Origin, parseJobId, progressOf } from '../job.js';
 import { OUTPUT_QUEUE } from '../node-kind.js';
+import { type Kept, withCacheJobIds } from '../rerun.js';
 import type { JobRow, NewJob, NodeRow } from '../state.js';
 
-/** A job as its descriptor describes it: numbered by the store, which is why it has no number here. */
+/**
+ * A job as its descriptor describes it: numbered by the store, which is why it has no number here. `kept` names the nodes
+ * that keep tasks of an ended job.
+ */
 export function newJob(
   uuid: string,
   descriptor: Descriptor,
   graph: Graph,
   origin: Origin,
   at: number,
+  kept: ReadonlyMap<string, Kept> = new Map(),
 ): NewJob {
   const isParent = new Set(graph.nodes.flatMap((node) => node.parents));
   const rows = descriptor.nodes.map((node, index): NodeRow => {
     const { parents, needs, waits, batch, batches } = graph.nodes[index]!;
     const output = node.kind === 'output';
     const algorithmName = node.algorithmName ?? 'output';
+    const keep = kept.get(node.nodeName);
     return {
       index,
       name: node.nodeName,
@@ -25,20 +31,22 @@ export function newJob(
       algorithmName,
       // Module algorithms have a queue each, of their own name.
       queue: output ? OUTPUT_QUEUE : algorithmName,
-      batch,
+      batch: keep?.given ? keep.of.batch : batch,
       parents,
       needs,
       waits,
-      fan: waits.length > 0 && batches.length === 0 ? 1 : null,
+      fan: keep?.of.fan ?? (waits.length > 0 && batches.length === 0 ? 1 : null),
       scanned: 0,
       retryPolicy: node.retry.policy,
       retryLimit: node.retry.limit,
-      status: 'WAITING',
-      total: null,
+      // What was skipped has no tasks to copy.
+      status: keep?.of.status === 'SKIPPED' ? 'SKIPPED' : 'WAITING',
+      total: keep ? keep.of.total : null,
       expanded: 0,
       succeeded: 0,
       failed: 0,
       active: 0,
+      keeping: keep && keep.of.status !== 'SKIPPED' ? { whole: keep.whole, next: 0 } : null,
     };
   });
   const row: JobRow = {
@@ -61,7 +69,7 @@ export function newJob(
     externalId: descriptor.externalId ?? null,
     tags: descriptor.tags,
     priority: descriptor.priority,
-    descriptor: JSON.stringify(descriptor),
+    descriptor: JSON.stringify(withCacheJobIds(descriptor, kept)),
     flowInput: descriptor.flowInput === undefined ? null : JSON.stringify(descriptor.flowInput),
     row: change.job,
     nodes: descriptor.nodes.map((node, index) => ({
@@ -72,8 +80,13 @@ export function newJob(
       includeInResults:
         !isParent.has(index) || node.includeInResults === true || node.includeInResult === true,
       extraData: node.extraData === undefined ? null : JSON.stringify(node.extraData),
+      kept: keptFrom(kept.get(node.nodeName)),
     })),
     newTasks: change.newTasks,
     events: change.events,
   };
+}
+
+function keptFrom(keep: Kept | undefined): { jobUuid: string; node: number } | null {
+  return keep ? { jobUuid: parseJobId(keep.jobId)!.uuid, node: keep.of.index } : null;
 }

@@ -1,5 +1,6 @@
 import { advance } from '../advance.js';
 import type { Outcome } from '../state.js';
+import type { Settled } from '../store.js';
 import type { Parts } from './parts.js';
 import { publish } from './publish.js';
 
@@ -10,8 +11,16 @@ export async function settleJob(
   outcomes: Outcome[],
 ): Promise<boolean[]> {
   const settled = await store.settle({ jobUuid, outcomes }, advance);
-  if (settled.broken !== undefined)
-    log.error({ err: settled.broken, jobUuid }, 'the rules failed on a job; it was ended');
-  publish(bus, settled.committed);
-  return settled.accepted;
+  return tell({ bus, log }, jobUuid, settled);
+}
+
+/** Tells the bus what was settled, and the log where the rules have failed; answers which outcomes were accepted. */
+export function tell(
+  { bus, log }: Pick<Parts, 'bus' | 'log'>,
+  jobUuid: string,
+  { accepted, committed, broken }: Settled,
+): boolean[] {
+  if (broken !== undefined) log.error({ err: broken, jobUuid }, 'the rules failed on a job; it was ended');
+  publish(bus, committed);
+  return accepted;
 }

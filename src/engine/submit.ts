@@ -19,6 +19,7 @@ const TYPE_OF: Record<SubmitInput['operation'], JobType> = {
   submitDescriptor: 'raw',
   runAlgorithm: 'algorithm',
   runPipeline: 'stored',
+  rerunJob: 'rerun',
 };
 
 /** Submits a pipeline: idempotency first, then the checks, then one transaction. */
@@ -34,17 +35,15 @@ export async function submitWith(
   describe: () => Promise<unknown>,
 ): Promise<Job> {
   const idempotency = idempotencyOf(input);
-  if (idempotency) {
-    const earlier = await parts.store.findIdempotent(accountId, idempotency);
-    if (earlier) return answer(parts, accountId, earlier, idempotency);
-  }
+  const earlier = await submittedBefore(parts, accountId, input);
+  if (earlier) return earlier;
   const prefix = input.operation === 'submitDescriptor' ? ['descriptor'] : [];
   const wording = input.wording ?? ourWording;
-  const { descriptor, graph } = check(parts, await describe(), prefix, wording);
+  const { descriptor, graph } = check(parts, await describe(), prefix, wording, input.kept);
   const targets = targetsOf(parts, descriptor, prefix, wording);
   const at = parts.clock.now();
   const origin = input.origin ?? { ...RAW, types: [TYPE_OF[input.operation]] };
-  const job = newJob(parts.ids.uuid(), descriptor, graph, origin, at);
+  const job = newJob(parts.ids.uuid(), descriptor, graph, origin, at, input.kept);
   const { limits } = parts;
   const { cause } = input;
   const submitted = await parts.store.submit({ accountId, job, targets, idempotency, limits, cause, at });
@@ -52,6 +51,17 @@ export async function submitWith(
   if ('noRoom' in submitted) throw limitReached(submitted.noRoom);
   if ('committed' in submitted) publish(parts.bus, submitted.committed);
   return answer(parts, accountId, submitted, idempotency);
+}
+
+/** The job of an earlier submission with the same key. */
+export async function submittedBefore(
+  parts: Parts,
+  accountId: string,
+  input: Pick<SubmitInput, 'operation' | 'idempotencyKey' | 'received'>,
+): Promise<Job | null> {
+  const idempotency = idempotencyOf(input);
+  const earlier = idempotency && (await parts.store.findIdempotent(accountId, idempotency));
+  return earlier && answer(parts, accountId, earlier, idempotency);
 }
 
 async function answer(
@@ -80,7 +90,7 @@ function idempotencyOf({
   operation,
   idempotencyKey,
   received,
-}: Omit<SubmitInput, 'descriptor'>): IdempotencyKey | null {
+}: Pick<SubmitInput, 'operation' | 'idempotencyKey' | 'received'>): IdempotencyKey | null {
   if (idempotencyKey === null) return null;
   if (
     idempotencyKey.length < 1 ||
@@ -119,9 +129,10 @@ function check(
   value: unknown,
   prefix: string[],
   wording: Wording,
+  kept: SubmitInput['kept'],
 ): { descriptor: Descriptor; graph: Graph } {
   const descriptor = parsed(value, prefix, wording);
-  const unknown = algorithmProblems(parts, descriptor, wording);
+  const unknown = algorithmProblems(parts, descriptor, wording, kept);
   if (unknown.length > 0) throw refusal(unknown, prefix);
   const { graph, problems } = graphOf(descriptor);
   if (problems.length > 0) throw refusal(problems, prefix);
@@ -139,9 +150,16 @@ function refusal(problems: Problem[], prefix: string[]): ProblemError {
   return new ProblemError(told.map((one) => ({ ...one, path: [...prefix, ...one.path] })));
 }
 
-function algorithmProblems(parts: Parts, { nodes }: Descriptor, wording: Wording): Problem[] {
-  return nodes.flatMap(({ kind, algorithmName }, index) => {
-    if (kind === 'output' || algorithmName === undefined || parts.algorithms.has(algorithmName)) return [];
+function algorithmProblems(
+  parts: Parts,
+  { nodes }: Descriptor,
+  wording: Wording,
+  kept: SubmitInput['kept'],
+): Problem[] {
+  return nodes.flatMap(({ nodeName, kind, algorithmName }, index) => {
+    // Of what is kept whole nothing runs.
+    if (kind === 'output' || kept?.get(nodeName)?.whole) return [];
+    if (algorithmName === undefined || parts.algorithms.has(algorithmName)) return [];
     const path = ['nodes', String(index), 'algorithmName'];
     const rule = { kind: 'algorithm', known: [...parts.algorithms.keys()].sort().slice(0, 10) } as const;
     const code = 'NOT_FOUND';

@@ -43,6 +43,9 @@ export interface NodeSqlRow {
   succeeded: number;
   failed: number;
   active: number;
+  kept_job: number | null;
+  kept_whole: number;
+  kept: number;
 }
 
 export interface TaskSqlRow {
@@ -84,6 +87,7 @@ export function nodeOf(row: NodeSqlRow): NodeRow {
     succeeded: row.succeeded,
     failed: row.failed,
     active: row.active,
+    keeping: row.kept_job === null ? null : { whole: row.kept_whole === 1, next: row.kept },
   };
 }
 
@@ -168,7 +172,8 @@ export function writeChange(db: Handle, { row, accountId, state }: Loaded, chang
 
   const ended = job.finishedAt !== null;
   const updateNode = db.prepare(
-    `update job_nodes set status = ?, total = ?, expanded = ?, fan = ?, scanned = ?, succeeded = ?, failed = ?, active = ?, expanding = ?
+    `update job_nodes set status = ?, total = ?, expanded = ?, fan = ?, scanned = ?, succeeded = ?, failed = ?, active = ?, expanding = ?,
+       kept_job = iif(?, kept_job, null), kept = ?
      where job = ? and node = ?`,
   );
   forgetArrivals(db, change.lookedAt);
@@ -185,6 +190,8 @@ export function writeChange(db: Handle, { row, accountId, state }: Loaded, chang
       node.failed,
       node.active,
       Number(expanding),
+      Number(node.keeping !== null),
+      node.keeping?.next ?? 0,
       row.key,
       node.index,
     );
@@ -244,8 +251,11 @@ export function writeChange(db: Handle, { row, accountId, state }: Loaded, chang
   unit.append({ key: row.account, id: accountId }, row, change.events);
 }
 
-function isExpanding(node: NodeRow): boolean {
-  if (!node.batch || node.waits.length > 0 || node.status !== 'ACTIVE') return false;
+/** Whether rows of it are still to be made or copied; see isLookedAt for nodes that wait. */
+export function isExpanding(node: NodeRow): boolean {
+  if (node.status !== 'ACTIVE') return false;
+  if (node.keeping !== null) return true;
+  if (!node.batch || node.waits.length > 0) return false;
   return node.total === null || node.expanded < node.total;
 }
 
@@ -334,8 +344,8 @@ export function insertJob(
   );
   const insertNode = db.prepare(
     `insert into job_nodes (job, node, name, kind, algorithm, queue, batch, parents, needs, waits, fan, retry_policy, retry_limit,
-     timeout_ms, in_results, status, total, expanded, succeeded, failed, active, expanding)
-     values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 0, 0, 0, ?)`,
+     timeout_ms, in_results, status, total, expanded, succeeded, failed, active, expanding, kept_job, kept_node, kept_whole)
+     values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 0, 0, 0, ?, ?, ?, ?)`,
   );
   const insertInput = db.prepare(
     'insert into node_inputs (job, node, input, operation, extra_data) values (?, ?, ?, ?, ?)',
@@ -361,6 +371,9 @@ export function insertJob(
       node.total,
       node.expanded,
       Number(isExpanding(node)),
+      node.kept && keptJobKey(db, account.key, node.kept.jobUuid),
+      node.kept?.node ?? null,
+      Number(node.keeping?.whole ?? false),
     );
     insertInput.run(row.key, node.index, node.input, node.operation, node.extraData);
   }
@@ -371,6 +384,12 @@ export function insertJob(
     ).run(account.key, idempotency.operation, idempotency.key, idempotency.hash, row.key, at);
   }
   return row;
+}
+
+/** The key of a job whose tasks are kept; 0, which is none, where it is gone: the copying finds that out. */
+function keptJobKey(db: Handle, account: number, uuid: string): number {
+  const row = db.prepare('select key from jobs where uuid = ? and account = ?').get(uuid, account);
+  return (row as { key: number } | undefined)?.key ?? 0;
 }
 
 function json(value: unknown): string | null {

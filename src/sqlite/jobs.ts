@@ -19,7 +19,15 @@ import { accountKey } from './accounts.js';
 import { causeStands, takeCause } from './causes.js';
 import type { Committer, Unit } from './committer.js';
 import type { Handle } from './database.js';
-import { insertItems, insertJob, loadState, type NodeSqlRow, nodeOf, writeChange } from './job-state.js';
+import {
+  insertItems,
+  insertJob,
+  isExpanding,
+  loadState,
+  type NodeSqlRow,
+  nodeOf,
+  writeChange,
+} from './job-state.js';
 import { bytesOfJob, noRoom } from './usage.js';
 
 export interface JobSqlRow {
@@ -133,8 +141,7 @@ export function jobsOf(db: Handle, committer: Committer): Jobs {
         if (cause) takeCause(db, cause, row);
         insertItems(db, row, submission.job.nodes, submission.job.newTasks, unit);
         unit.append(account, row, submission.job.events);
-        if (submission.job.nodes.some((node) => node.batch && node.status === 'ACTIVE'))
-          unit.committed.expansion = true;
+        if (submission.job.nodes.some(isExpanding)) unit.committed.expansion = true;
         return { jobId: jobId(row.pipeline, row.uuid), replayed: false, committed: unit.committed };
       }),
 
@@ -143,20 +150,7 @@ export function jobsOf(db: Handle, committer: Committer): Jobs {
       return typeof earlier === 'string' ? { jobId: earlier } : earlier;
     },
 
-    settle: ({ jobUuid, outcomes }: JobOutcomes, decide: Decide): Promise<Settled> =>
-      committer.run((unit): Settled => {
-        const loaded = loadState(db, jobUuid, outcomes);
-        if (!loaded) return { accepted: outcomes.map(() => false), committed: unit.committed };
-        let change: Change;
-        try {
-          change = decide(loaded.state, outcomes);
-        } catch (broken) {
-          failJob(db, jobUuid, outcomes[0]!.at, decide, unit);
-          return { accepted: outcomes.map(() => false), committed: unit.committed, broken };
-        }
-        writeChange(db, loaded, change, unit);
-        return { accepted: change.accepted, committed: unit.committed };
-      }),
+    settle: (group, decide) => committer.run((unit) => settle(db, group, decide, unit)),
 
     async job(accountId, id) {
       const row = jobRow(db, accountId, id);
@@ -214,6 +208,12 @@ export function jobsOf(db: Handle, committer: Committer): Jobs {
       }));
     },
 
+    async nodeRows(accountId, id) {
+      const job = jobRow(db, accountId, id);
+      const rows = job ? db.prepare('select * from job_nodes where job = ? order by node').all(job.key) : [];
+      return (rows as NodeSqlRow[]).map(nodeOf);
+    },
+
     async results(accountId, id, from, limit, maxBytes) {
       const job = jobRow(db, accountId, id);
       return job ? resultItems(db, job, from, limit, maxBytes).items : [];
@@ -224,6 +224,21 @@ export function jobsOf(db: Handle, committer: Committer): Jobs {
 /** What never started when its job ended reads as CANCELLED: no row was touched for it. */
 export function shownNodeStatus(status: NodeStatus, stopped: boolean): NodeStatus {
   return stopped && (status === 'WAITING' || status === 'ACTIVE') ? 'CANCELLED' : status;
+}
+
+/** What Store.settle does, as a part of a transaction. */
+export function settle(db: Handle, { jobUuid, outcomes }: JobOutcomes, decide: Decide, unit: Unit): Settled {
+  const loaded = loadState(db, jobUuid, outcomes);
+  if (!loaded) return { accepted: outcomes.map(() => false), committed: unit.committed };
+  let change: Change;
+  try {
+    change = decide(loaded.state, outcomes);
+  } catch (broken) {
+    failJob(db, jobUuid, outcomes[0]!.at, decide, unit);
+    return { accepted: outcomes.map(() => false), committed: unit.committed, broken };
+  }
+  writeChange(db, loaded, change, unit);
+  return { accepted: change.accepted, committed: unit.committed };
 }
 
 /** A rule that throws must not be tried again for ever: that job alone ends. */

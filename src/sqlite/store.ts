@@ -10,6 +10,7 @@ import { deliveriesOf } from './deliveries.js';
 import { feedOf } from './feed.js';
 import { GroupCommit } from './group-commit.js';
 import { jobsOf } from './jobs.js';
+import { keepOf } from './keep.js';
 import { Outages } from './outages.js';
 import { pipelinesOf } from './pipelines.js';
 import { tasksOf } from './tasks.js';
@@ -46,6 +47,7 @@ export function openSqliteStore({ folder, clock, ids, own, log, maxMb }: SqliteO
       ...pipelinesOf(db, commits, ids),
       ...triggeringOf(db, commits),
       ...tasksOf(db, commits, ids),
+      ...keepOf(db, committer),
       ...feedOf(db),
       ...webhooksOf(db, commits, ids, () => clock.now()),
       ...deliveriesOf(db, commits, committer, ids),

@@ -173,9 +173,11 @@ export const jobNodes = sqliteTable(
     fan: integer(),
     /** Items of those that were looked at, in order; later ones come as arrivals. */
     scanned: integer().notNull().default(0),
-    /** The job and node whose tasks are kept, in a rerun, and how many rows have been copied. */
+    /** The job and node whose tasks are kept, in a rerun; null once they are copied. See Keeping. */
     keptJob: integer('kept_job'),
     keptNode: integer('kept_node'),
+    keptWhole: integer('kept_whole').notNull().default(0),
+    /** The first of its rows that was not looked at. */
     kept: integer().notNull().default(0),
   },
   (t) => [

@@ -20,7 +20,7 @@ const TASKS_A_TURN = 32;
 /** Input texts that one claim may carry; a single task may exceed it. */
 const CLAIM_BYTES = 8 * 1024 * 1024;
 
-export function tasksOf(db: Handle, commits: GroupCommit, ids: Ids): Tasks {
+export function tasksOf(db: Handle, commits: GroupCommit, ids: Ids): Omit<Tasks, 'keep'> {
   let turn = lastTurn(db);
   return {
     claim: (claim) =>
@@ -120,11 +120,20 @@ export function tasksOf(db: Handle, commits: GroupCommit, ids: Ids): Tasks {
 
     async nextExpansion(after): Promise<Expansion | null> {
       const [job, node] = (after ?? '0.0').split('.').map(Number);
-      const query = `select n.job, n.node, n.expanded, n.waits, j.uuid from job_nodes n join jobs j on j.key = n.job where n.expanding = 1`;
+      const query = `select n.job, n.node, n.expanded, n.waits, n.kept_job is not null as keeping, iif(n.waits = '[]', n.total, n.fan) as size, j.uuid
+        from job_nodes n join jobs j on j.key = n.job where n.expanding = 1`;
       const row = (db
         .prepare(`${query} and (n.job, n.node) > (?, ?) order by n.job, n.node limit 1`)
         .get(job, node) ?? db.prepare(`${query} order by n.job, n.node limit 1`).get()) as
-        | { job: number; node: number; expanded: number; waits: string; uuid: string }
+        | {
+            job: number;
+            node: number;
+            expanded: number;
+            waits: string;
+            keeping: number;
+            size: number | null;
+            uuid: string;
+          }
         | undefined;
       if (!row) return null;
       const { uuid: jobUuid, expanded } = row;
@@ -134,6 +143,8 @@ export function tasksOf(db: Handle, commits: GroupCommit, ids: Ids): Tasks {
         node: row.node,
         expanded,
         waits: row.waits !== '[]',
+        keeping: row.keeping === 1,
+        size: row.size,
       };
     },
 

@@ -84,6 +84,18 @@ describe('the expander', () => {
     expect(errors).toEqual([]);
   });
 
+  it('ends the job whose batch is read otherwise than when its first rows were made', async () => {
+    const job = await submit('good', 3);
+    await f.settleJob(job, { kind: 'expanded', node: 0, at: f.at(), total: 4, from: 0, items: ['[1]'] });
+    start(openHere);
+    expect(await fails(job)).toMatchObject({
+      code: 'INPUT_INVALID',
+      message:
+        'the batch of node "good" was begun with 4 items and has 3 now; run the pipeline from the start',
+    });
+    expect(errors).toEqual([]);
+  });
+
   it('makes all tasks of a batch whose chunks are shorter than what it asks for', async () => {
     const job = await submit('short', 40);
     start(async (inputs) => {

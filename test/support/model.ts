@@ -48,6 +48,7 @@ export class ModelJob {
         succeeded: 0,
         failed: 0,
         active: 0,
+        keeping: null,
       }),
     );
     this.job = {

@@ -81,6 +81,7 @@ ALTER TABLE `job_nodes` ADD `fan` integer;--> statement-breakpoint
 ALTER TABLE `job_nodes` ADD `scanned` integer DEFAULT 0 NOT NULL;--> statement-breakpoint
 ALTER TABLE `job_nodes` ADD `kept_job` integer;--> statement-breakpoint
 ALTER TABLE `job_nodes` ADD `kept_node` integer;--> statement-breakpoint
+ALTER TABLE `job_nodes` ADD `kept_whole` integer DEFAULT 0 NOT NULL;--> statement-breakpoint
 ALTER TABLE `job_nodes` ADD `kept` integer DEFAULT 0 NOT NULL;--> statement-breakpoint
 ALTER TABLE `jobs` ADD `experiment` text DEFAULT 'main' NOT NULL;--> statement-breakpoint
 ALTER TABLE `jobs` ADD `types` text DEFAULT '["raw"]' NOT NULL;--> statement-breakpoint
