@@ -9,6 +9,7 @@ import { newJob } from '../dist/src/engine/new-job.js';
 import { eventTypes } from '../dist/src/event.js';
 import { graphOf } from '../dist/src/graph.js';
 import { systemIds } from '../dist/src/id.js';
+import { RAW } from '../dist/src/job.js';
 import { NO_LIMITS } from '../dist/src/limits.js';
 import { openSqliteStore } from '../dist/src/sqlite/store.js';
 import { parseLeaseToken } from '../dist/src/task.js';
@@ -44,7 +45,7 @@ export async function claimCost(waiting) {
   const uuid = ids.uuid();
   await store.submit({
     accountId: account.id,
-    job: newJob(uuid, descriptor, graphOf(descriptor).graph, Date.now()),
+    job: newJob(uuid, descriptor, graphOf(descriptor).graph, RAW, Date.now()),
     targets: [],
     idempotency: null,
     limits: NO_LIMITS,

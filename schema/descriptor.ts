@@ -31,7 +31,8 @@ const NodeKindEnum = builder.enumType('NodeKind', {
 const BatchOperationEnum = builder.enumType('BatchOperation', {
   description: 'How several batches of one node are paired.',
   values: described<'indexed' | 'cartesian'>({
-    indexed: 'First with first, second with second, up to the longest; what is missing is null.',
+    indexed:
+      'First with first, second with second, up to the longest; what is missing is null, and left out of objects.',
     cartesian: 'Each with each; the first batch turns slowest.',
   }),
 });
@@ -83,7 +84,7 @@ export const NodeInput = builder.inputType('NodeInput', {
       // A null among the arguments is an argument.
       required: { list: false, items: false },
       description:
-        'Its arguments. Strings are references where they start with a sign: "@node", "@flowInput.x" hand a value over, "#@node", "#@flowInput.x", "#[1,2,3]" make a task of each element.',
+        'Its arguments. Strings are references where they start with a sign: "@node", "@flowInput.x" hand a value over, "#@node", "#@flowInput.x", "#[1,2,3]" make a task of each element, "*@node" one of each item of a batch as soon as it has ended.',
     }),
     kind: t.field({ type: NodeKindEnum, defaultValue: 'algorithm', description: 'What kind of node it is.' }),
     batchOperation: t.field({

@@ -217,7 +217,8 @@ class Fold {
       this.failJob(node, task, code, message, at);
       return;
     }
-    // HKube's rule: items that have not run yet count in the denominator, and reaching the tolerance fails.
+    // HKube's rule: items that have not run yet count in the denominator, and reaching the tolerance fails. Of a node
+    // that waits for items HKube counts those made so far, so that the first one may be 1 of 1: here all of them count.
     const total = node.total ?? 1;
     const percent = Math.round((node.failed / total) * 100);
     if (percent < this.job.batchTolerance) {

@@ -161,6 +161,7 @@ export function parseDescriptor(
   if (!parsed.success) return { problems: worded(issuesOf(schema, parsed.error.issues, value), wording) };
   const problems = [
     ...supportProblems(parsed.data),
+    ...outputProblems(parsed.data),
     ...worded(wholeIssues(parsed.data, value as { nodes?: unknown }), wording),
   ];
   return problems.length > 0 ? { problems: problems.slice(0, MAX_PROBLEMS) } : { descriptor: parsed.data };
@@ -181,6 +182,11 @@ function wholeIssues({ nodes, options }: Descriptor, received: { nodes?: unknown
     const path = ['options', 'debugOverride', String(index)];
     return names.has(value) ? [] : [{ code: 'INVALID', path, value, rule: { kind: 'nodeName' } } as const];
   });
+}
+
+function outputProblems({ nodes }: Descriptor): Problem[] {
+  if (nodes.filter((one) => one.kind === 'output').length < 2) return [];
+  return [{ code: 'INVALID', message: 'pipeline can not have more than one output', path: ['nodes'] }];
 }
 
 /** Refuses JSON nested deeper than MAX_JSON_DEPTH and numbers that JSON cannot hold. */

@@ -154,14 +154,10 @@ function wait(nodes: readonly GraphNode[], node: GraphNode, indexes: ReadonlyMap
   node.batch ||= waits.size > 0;
 }
 
-/** HKube's rules of output nodes: one at most, at the end. */
+/** HKube's rule of output nodes: they are at the end. */
 function outputProblems(descriptor: Descriptor, nodes: readonly GraphNode[]): Problem[] {
   const outputs = descriptor.nodes.flatMap((node, index) => (node.kind === 'output' ? [index] : []));
   const problems: Problem[] = [];
-  if (outputs.length > 1) {
-    const message = 'pipeline can not have more than one output';
-    problems.push({ code: 'INVALID', message, path: ['nodes'] });
-  }
   for (const index of outputs) {
     const name = descriptor.nodes[index]!.nodeName;
     const refuse = (message: string, field: string) =>

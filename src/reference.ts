@@ -86,22 +86,33 @@ export interface List {
 export function parseList(text: string): List {
   const content = text.slice(1).replace(/[[\]\s]/g, '');
   if (content === '') return [];
-  // Where each part ends, counted in elements: a range is one part, whatever it stands for.
+  const elements = content.split(',');
+  if (!content.includes('...')) return elements;
+  // Ranges, and runs of texts between them, with where each ends: a range is one part, whatever it stands for.
   const parts: { end: number; at: (index: number) => string | number }[] = [];
   let length = 0;
-  for (const element of content.split(',')) {
-    const range = /^(-?\d+)\.\.\.(-?\d+)$/.exec(element);
-    const begin = length;
+  let texts = 0;
+  const endTexts = (place: number) => {
+    if (texts === 0) return;
+    const shift = place - length;
+    parts.push({ end: length, at: (index) => elements[index + shift]! });
+    texts = 0;
+  };
+  for (const [place, element] of elements.entries()) {
+    const range = element.includes('...') ? /^(-?\d+)\.\.\.(-?\d+)$/.exec(element) : null;
     if (!range) {
-      length += 1;
-      parts.push({ end: length, at: () => element });
-    } else {
-      const [from, to] = [Number(range[1]), Number(range[2])];
-      const exact = Number.isSafeInteger(from) && Number.isSafeInteger(to);
-      length += exact ? Math.max(0, to - from + 1) : Number.POSITIVE_INFINITY;
-      parts.push({ end: length, at: (index) => from + index - begin });
+      texts++;
+      length++;
+      continue;
     }
+    endTexts(place);
+    const [from, to] = [Number(range[1]), Number(range[2])];
+    const begin = length;
+    const exact = Number.isSafeInteger(from) && Number.isSafeInteger(to);
+    length += exact ? Math.max(0, to - from + 1) : Number.POSITIVE_INFINITY;
+    parts.push({ end: length, at: (index) => from + index - begin });
   }
+  endTexts(elements.length);
   return {
     length,
     at(index) {

@@ -379,6 +379,8 @@ export interface Expansion {
   expanded: number;
   /** Its rows come from an ended job first: see `keep`. */
   keeping: boolean;
+  /** How many items its batch has, where earlier rows say so. */
+  size: number | null;
   /** Whether its rows are made as items of its parents are done: see `waiting`. */
   waits: boolean;
 }
@@ -437,7 +439,7 @@ export interface Tasks {
   expansionInputs(jobUuid: string, node: number): Promise<ExpansionInputs | null>;
   /**
    * Copies the next rows of a node that keeps those of an ended job, with their inputs and results, and settles what
-   * that comes to: an outcome `kept`. At most 500 rows and 4 MiB of text, but one row at least.
+   * that comes to: an outcome `kept`. At most 250 rows and 512 KiB of text, but one row at least.
    */
   keep(jobUuid: string, node: number, at: number, decide: Decide): Promise<Settled>;
   /** What to look at of a node that waits for items, at most `most` of them; null: there is nothing any more. */

@@ -279,6 +279,29 @@ describe('advance', () => {
     ]);
   });
 
+  it('counts what is kept without a word, runs what did not succeed, and starts what waits once all is copied', () => {
+    const job = new ModelJob([
+      { parents: [], batch: true },
+      { parents: [0], batch: false },
+    ]);
+    Object.assign(job.nodes[0]!, { total: 4, keeping: { whole: false, next: 0 } });
+    const kept = { kind: 'kept', node: 0, at: 1, failed: 0, gone: false } as const;
+    const early: Outcome = { kind: 'expanded', node: 0, at: 1, total: 4, from: 0, items: ['[1]'] };
+    expect(job.apply(early).accepted).toEqual([false]);
+    const again = [{ item: 2, itemJson: '[2]' }];
+    const first = job.apply({ ...kept, from: 0, next: 3, succeeded: 1, again });
+    expect(first).toMatchObject({ accepted: [true], newTasks: [{ node: 0, item: 2, itemJson: '[2]' }] });
+    expect(first.events.map((event) => event.type)).toEqual(['JOB_PROGRESS']);
+    expect(job.apply({ ...kept, from: 0, next: 3, succeeded: 1, again }).accepted).toEqual([false]);
+    expect(job.apply({ ...kept, from: 3, next: null, succeeded: 1, again: [] }).accepted).toEqual([true]);
+    expect(job.nodes[0]).toMatchObject({ expanded: 3, succeeded: 2, keeping: null, status: 'ACTIVE' });
+    expect(job.apply({ ...kept, from: 4, next: null, succeeded: 1, again: [] }).accepted).toEqual([false]);
+    finish(job);
+    expect(job.nodes.map(({ succeeded }) => succeeded)).toEqual([4, 1]);
+    expect(job.made.get('0.2')).toBe(1);
+    expect(job.job.status).toBe('COMPLETED');
+  });
+
   it('is active before it is completed, even if nothing ever ran', () => {
     const job = new ModelJob([{ parents: [], batch: true }]);
     job.apply({ kind: 'expanded', node: 0, at: 1, total: 0, from: 0, items: [] });

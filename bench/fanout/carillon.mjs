@@ -6,6 +6,7 @@ import { createLeases } from '../../dist/src/engine/leases.js';
 import { newJob } from '../../dist/src/engine/new-job.js';
 import { graphOf } from '../../dist/src/graph.js';
 import { systemIds } from '../../dist/src/id.js';
+import { RAW } from '../../dist/src/job.js';
 import { NO_LIMITS } from '../../dist/src/limits.js';
 import { parseLeaseToken } from '../../dist/src/task.js';
 import { quiet, withServer } from '../server.mjs';
@@ -61,7 +62,7 @@ async function heldTask(store, leases, accountId) {
     name: 'fanout',
     nodes: [{ nodeName: 'n', algorithmName: QUEUE }],
   });
-  const job = newJob(ids.uuid(), descriptor, graphOf(descriptor).graph, at);
+  const job = newJob(ids.uuid(), descriptor, graphOf(descriptor).graph, RAW, at);
   const [, held] = await Promise.all([
     store.submit({ accountId, job, targets: [], idempotency: null, limits: NO_LIMITS, at }),
     leases.acquire(1),

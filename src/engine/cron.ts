@@ -1,4 +1,5 @@
 import { countRuns, cronProblem, DEFAULT_CRON_PATTERN, DEFAULT_TIME_ZONE, nextRun } from '../cron.js';
+import type { Descriptor } from '../descriptor.js';
 import { messageOf, ProblemError, problem, StaleCauseError, UnavailableError } from '../errors.js';
 import { Loop, POLL_MS } from '../loop.js';
 import { notFoundSentence, type Pipeline } from '../pipeline.js';
@@ -93,7 +94,7 @@ export async function setCron(
   for (let tries = 1; ; tries++) {
     const found = await parts.store.pipelineDescriptor(accountId, name, null);
     if (!found) throw problem('NOT_FOUND', notFoundSentence(name), ['name']);
-    const stored = JSON.parse(found.descriptor) as { triggers?: { cron?: object } };
+    const stored = JSON.parse(found.descriptor) as Descriptor;
     const known = triggersOf(stored).cron?.pattern ?? DEFAULT_CRON_PATTERN;
     const cron = { ...stored.triggers?.cron, pattern: pattern ?? known, enabled };
     const descriptor = { ...stored, triggers: { ...stored.triggers, cron } };

@@ -39,7 +39,7 @@ export function createExpander(parts: Parts): Loop {
       await keep(parts, expansion);
       return 0;
     }
-    const batch = kept.get(place) ?? (await open(parts, expansion));
+    const batch = kept.get(place) ?? (await openExpansion(parts, expansion));
     if (!batch) return 0;
     kept.set(place, batch);
     if (await expand(parts, expansion, batch)) drop(place);
@@ -53,20 +53,26 @@ async function keep(parts: Parts, { jobUuid, node }: Expansion): Promise<void> {
 }
 
 /** Makes the next chunks; true where the node has all its rows (so far), cannot get them, or wants no more. */
-async function expand(parts: Parts, expansion: Expansion, { total, ...batch }: OpenBatch): Promise<boolean> {
+export async function expand(
+  parts: Parts,
+  expansion: Expansion,
+  { total, ...batch }: OpenBatch,
+  rows = CHUNK,
+  chunks = CHUNKS_A_TURN,
+): Promise<boolean> {
   const items: OpenBatch['items'] = (from, count) =>
     batch.items(from, count).catch((error: unknown) => broken(parts, expansion, error));
   let from = expansion.expanded;
   const next = async (): Promise<boolean | BatchProblem> => {
-    if (expansion.waits) return spawnChunk(parts, expansion, { total, items }, CHUNK);
-    const texts = await items(from, Math.min(CHUNK, total - from));
+    if (expansion.waits) return spawnChunk(parts, expansion, { total, items }, rows);
+    const texts = await items(from, Math.min(rows, total - from));
     if (!Array.isArray(texts)) return texts;
     const { node } = expansion;
     const chunk = { node, at: parts.clock.now(), total, from, items: texts };
     from += texts.length;
     return !(await settle(parts, expansion, { kind: 'expanded', ...chunk })) || from >= total;
   };
-  for (let chunk = 0; chunk < CHUNKS_A_TURN; chunk++) {
+  for (let chunk = 0; chunk < chunks; chunk++) {
     const done = await next();
     if (typeof done !== 'boolean') await fail(parts, expansion, done);
     if (done !== false) return true;
@@ -75,12 +81,21 @@ async function expand(parts: Parts, expansion: Expansion, { total, ...batch }: O
 }
 
 /** Null where the job failed instead, or has nothing to expand any more. */
-async function open(parts: Parts, expansion: Expansion): Promise<OpenBatch | null> {
+export async function openExpansion(parts: Parts, expansion: Expansion): Promise<OpenBatch | null> {
   const inputs = await parts.store.expansionInputs(expansion.jobUuid, expansion.node);
   const opened =
     inputs && (await parts.openBatch(inputs).catch((error: unknown) => broken(parts, expansion, error)));
-  if (opened === null || 'items' in opened) return opened;
-  await fail(parts, expansion, opened);
+  if (opened === null) return null;
+  if (!('items' in opened)) {
+    await fail(parts, expansion, opened);
+    return null;
+  }
+  const { size } = expansion;
+  if (size === null || size === opened.total) return opened;
+  // Rows that another version of the server has made, or that a rerun keeps of such: there is no going on with them.
+  opened.close();
+  const message = `the batch of node "${inputs!.nodeName}" was begun with ${size} items and has ${opened.total} now; run the pipeline from the start`;
+  await fail(parts, expansion, { code: 'INPUT_INVALID', message });
   return null;
 }
 

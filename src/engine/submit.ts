@@ -163,9 +163,9 @@ function algorithmProblems(
   wording: Wording,
   kept: SubmitInput['kept'],
 ): Problem[] {
-  return nodes.flatMap(({ algorithmName, kind, nodeName }, index) => {
+  return nodes.flatMap(({ nodeName, kind, algorithmName }, index) => {
     // Of what is kept whole nothing runs.
-    if (kind !== 'algorithm' || kept?.get(nodeName)?.whole) return [];
+    if (kind === 'output' || kept?.get(nodeName)?.whole) return [];
     if (algorithmName === undefined || parts.algorithms.has(algorithmName)) return [];
     const path = ['nodes', String(index), 'algorithmName'];
     const rule = { kind: 'algorithm', known: [...parts.algorithms.keys()].sort().slice(0, 10) } as const;

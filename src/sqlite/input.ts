@@ -40,6 +40,7 @@ export class InputReader {
         : (this.db
             .prepare('select value from task_items where job = ? and node = ? and item = ?')
             .get(job, node, item) as { value: string } | undefined);
+    this.bytes += row?.value.length ?? 0;
     const source = this.source(job, template, taken.whole, row?.value ?? null);
     if (source.oversize !== undefined || taken.oneByOne.size === 0) return source;
     const own: Own = Object.create(null);

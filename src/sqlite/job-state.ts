@@ -386,7 +386,7 @@ export function insertJob(
       node.queue,
       Number(node.batch),
       JSON.stringify(node.parents),
-      JSON.stringify(node.needs),
+      node.needs.length === node.parents.length ? null : JSON.stringify(node.needs),
       JSON.stringify(node.waits),
       node.fan,
       node.retryPolicy,

@@ -6,9 +6,9 @@ import type { Handle } from './database.js';
 import { settle } from './jobs.js';
 import { addUse } from './usage.js';
 
-/** Bounds of one chunk: with more the event loop would be held for more than some milliseconds. */
-const CHUNK_ROWS = 500;
-const CHUNK_BYTES = 4 * 1024 * 1024;
+/** Bounds of one chunk: about 5 ms. A text is read and written, so it costs more than one that is settled. */
+const CHUNK_ROWS = 250;
+const CHUNK_BYTES = 512 * 1024;
 
 /** A node that keeps tasks, and the node of the ended job that they come from. */
 interface KeepingNode {

@@ -34,8 +34,10 @@ export function tasksOf(db: Handle, commits: GroupCommit, ids: Ids): Omit<Tasks,
           if (!next) break;
           const limit = Math.min(TASKS_A_TURN, claim.max - leased.length);
           const rows = leaseTasks(db, next, limit, claim, secret);
-          noteTurn(db, next, ++turn, claim.at, rows.length < limit);
-          if (rows.length > 0) leased.push(...describe(db, next, rows, input));
+          const tasks = rows.length > 0 ? describe(db, next, rows, input) : [];
+          giveBack(db, rows.slice(tasks.length));
+          noteTurn(db, next, ++turn, claim.at, tasks.length < limit && tasks.length === rows.length);
+          leased.push(...tasks);
         }
         return leased;
       }),
@@ -117,12 +119,20 @@ export function tasksOf(db: Handle, commits: GroupCommit, ids: Ids): Omit<Tasks,
 
     async nextExpansion(after): Promise<Expansion | null> {
       const [job, node] = (after ?? '0.0').split('.').map(Number);
-      const query = `select n.job, n.node, n.expanded, n.waits, n.kept_job is not null as keeping, j.uuid
+      const query = `select n.job, n.node, n.expanded, n.waits, n.kept_job is not null as keeping, iif(n.waits = '[]', n.total, n.fan) as size, j.uuid
         from job_nodes n join jobs j on j.key = n.job where n.expanding = 1`;
       const row = (db
         .prepare(`${query} and (n.job, n.node) > (?, ?) order by n.job, n.node limit 1`)
         .get(job, node) ?? db.prepare(`${query} order by n.job, n.node limit 1`).get()) as
-        | { job: number; node: number; expanded: number; waits: string; keeping: number; uuid: string }
+        | {
+            job: number;
+            node: number;
+            expanded: number;
+            waits: string;
+            keeping: number;
+            size: number | null;
+            uuid: string;
+          }
         | undefined;
       if (!row) return null;
       const { uuid: jobUuid, expanded } = row;
@@ -133,6 +143,7 @@ export function tasksOf(db: Handle, commits: GroupCommit, ids: Ids): Omit<Tasks,
         expanded,
         waits: row.waits !== '[]',
         keeping: row.keeping === 1,
+        size: row.size,
       };
     },
 
@@ -146,7 +157,10 @@ export function tasksOf(db: Handle, commits: GroupCommit, ids: Ids): Omit<Tasks,
         | { job: number; name: string; input: string; operation: 'indexed' | 'cartesian' }
         | undefined;
       if (!row) return null;
-      const references = referencesIn(JSON.parse(row.input)).filter((one) => one.relation === 'batch');
+      // A node that waits for items is asked for whenever some arrive; that it has no batch besides is seen at once.
+      const references = row.input.includes('"#')
+        ? referencesIn(JSON.parse(row.input)).filter((one) => one.relation === 'batch')
+        : [];
       const source = new InputReader(db).source(row.job, row.input, references, null);
       return { nodeName: row.name, references, operation: row.operation, source };
     },
@@ -224,6 +238,14 @@ function leaseTasks(db: Handle, turn: Turn, limit: number, claim: Claim, secret:
   return rows.sort((a, b) => a.node - b.node || a.item - b.item);
 }
 
+/** What would be too much to carry: nobody has seen that it was leased. */
+function giveBack(db: Handle, rows: readonly TaskSqlRow[]): void {
+  const free = db.prepare(
+    'update tasks set token = null, worker = null, lease_expires_at = null where job = ? and node = ? and item = ?',
+  );
+  for (const { job, node, item } of rows) free.run(job, node, item);
+}
+
 interface DescribedNode {
   name: string;
   algorithm: string;
@@ -232,7 +254,7 @@ interface DescribedNode {
   extra_data: string | null;
 }
 
-/** All that a worker needs to run leased tasks of one job. */
+/** All that a worker needs to run leased tasks of one job: the first ones, up to CLAIM_BYTES and at least one. */
 function describe(db: Handle, turn: Turn, rows: TaskSqlRow[], input: InputReader): LeasedTask[] {
   const job = db
     .prepare(
@@ -244,10 +266,12 @@ function describe(db: Handle, turn: Turn, rows: TaskSqlRow[], input: InputReader
     `select n.name, n.algorithm, n.timeout_ms, i.input, i.extra_data from job_nodes n
      join node_inputs i on i.job = n.job and i.node = n.node where n.job = ? and n.node = ?`,
   );
-  return rows.map((row) => {
+  const tasks: LeasedTask[] = [];
+  for (const row of rows) {
+    if (tasks.length > 0 && input.bytes >= CLAIM_BYTES) break;
     const node = nodes.get(row.node) ?? (load.get(row.job, row.node) as DescribedNode);
     nodes.set(row.node, node);
-    return {
+    tasks.push({
       token: row.token!,
       taskId: taskId(job.uuid, row),
       jobId: jobId(job.pipeline, job.uuid),
@@ -262,8 +286,9 @@ function describe(db: Handle, turn: Turn, rows: TaskSqlRow[], input: InputReader
       leaseExpiresAt: row.lease_expires_at!,
       source: input.ofTask(row.job, row.node, row.item, node.input),
       extraData: node.extra_data,
-    };
-  });
+    });
+  }
+  return tasks;
 }
 
 function ownTask(

@@ -8,7 +8,8 @@ import type { Ids } from '../../src/id.js';
 import { parseJobId, RAW } from '../../src/job.js';
 import type { LeasedTask } from '../../src/lease.js';
 import { type Limits, NO_LIMITS } from '../../src/limits.js';
-import type { Outcome } from '../../src/state.js';
+import type { Kept } from '../../src/rerun.js';
+import type { Outcome, Spawned } from '../../src/state.js';
 import type { AttemptRecord, DueDelivery, IdempotencyKey, JobTarget, Store } from '../../src/store.js';
 import { parseLeaseToken } from '../../src/task.js';
 import type { VirtualClock } from '../support/clock.js';
@@ -46,7 +47,12 @@ export function storeSuite(name: string, open: () => Promise<Opened>): void {
 
     async function submit(
       descriptor: object,
-      more: { targets?: JobTarget[]; idempotency?: IdempotencyKey; accountId?: string } = {},
+      more: {
+        targets?: JobTarget[];
+        idempotency?: IdempotencyKey;
+        accountId?: string;
+        kept?: ReadonlyMap<string, Kept>;
+      } = {},
     ) {
       const submitted = await tryToSubmit(descriptor, more);
       if (!('jobId' in submitted)) throw new Error(JSON.stringify(submitted));
@@ -59,6 +65,7 @@ export function storeSuite(name: string, open: () => Promise<Opened>): void {
         targets?: JobTarget[];
         idempotency?: IdempotencyKey;
         accountId?: string;
+        kept?: ReadonlyMap<string, Kept>;
         limits?: Partial<Limits>;
       } = {},
     ) {
@@ -67,7 +74,7 @@ export function storeSuite(name: string, open: () => Promise<Opened>): void {
       const { graph } = graphOf(parsed.descriptor);
       return store.submit({
         accountId: more.accountId ?? account,
-        job: newJob(opened.ids.uuid(), parsed.descriptor, graph, RAW, at()),
+        job: newJob(opened.ids.uuid(), parsed.descriptor, graph, RAW, at(), more.kept),
         targets: more.targets ?? [],
         idempotency: more.idempotency ?? null,
         limits: { ...NO_LIMITS, ...more.limits },
@@ -226,6 +233,25 @@ export function storeSuite(name: string, open: () => Promise<Opened>): void {
         expect(new Set(tokens).size).toBe(100);
       });
 
+      it('carries no more texts than it can at once, and leaves the other tasks to the next claim', async () => {
+        const { jobId } = await submit({
+          name: 'p',
+          nodes: [{ nodeName: 'a', algorithmName: 'one', input: ['#[1,2]'] }],
+        });
+        const large = JSON.stringify(['x'.repeat(1024 * 1024)]);
+        const items = Array<string>(20).fill(large);
+        await settleJob(jobId, { kind: 'expanded', node: 0, at: at(), total: 20, from: 0, items });
+        const counts: number[] = [];
+        const seen = new Set<string>();
+        while (seen.size < 20) {
+          const tasks = await claim(20);
+          counts.push(tasks.length);
+          for (const task of tasks) seen.add(task.taskId);
+        }
+        expect(counts).toEqual([8, 8, 4]);
+        expect(await claim(20)).toEqual([]);
+      });
+
       it('takes the highest priority first, then turns between accounts, then between jobs', async () => {
         const other = (await store.ensureAccount('other', 'whsec_other', at())).id;
         const batch = (priority: number) => ({
@@ -345,6 +371,139 @@ export function storeSuite(name: string, open: () => Promise<Opened>): void {
           item: null,
         });
         expect(await store.inputSource(account, last!.taskId)).toEqual(last!.source);
+      });
+    });
+
+    describe('items that are taken one by one', () => {
+      /** Node 0 is a batch of three under lease; node 1 takes its items one by one. */
+      async function waiting(...input: unknown[]) {
+        const { jobId } = await submit({
+          name: 'p',
+          options: { batchTolerance: 100 },
+          nodes: [
+            { nodeName: 'a', algorithmName: 'one', input: ['#[1,2,3]'], retry: { policy: 'Never' } },
+            { nodeName: 'b', algorithmName: 'two', input: ['*@a', ...input] },
+          ],
+        });
+        await expandAll(jobId, 0, 3);
+        const { uuid } = parseJobId(jobId)!;
+        const look = async () => (await store.waiting(uuid, 1, 10))!;
+        type Looked = Awaited<ReturnType<typeof look>>;
+        const spawn = async (looked: Looked, rows: Spawned['rows'], more: Partial<Spawned> = {}) => {
+          const arrivals = looked.looked.flatMap((one) => one.arrivals);
+          const base = { node: 1, at: at(), from: looked.expanded, fan: 1, scanned: looked.width };
+          return settleJob(jobId, { kind: 'spawned', ...base, arrivals, rows, ...more });
+        };
+        return { jobId, uuid, look, spawn, tasks: await claim(10) };
+      }
+      const toLookAt = async () => (await store.nextExpansion(null))?.node ?? null;
+      const made = ({ looked }: { looked: { item: number; made: number | null }[] }) =>
+        looked.map((one) => [one.item, one.made]);
+
+      it('are looked at once in order, and again when they have ended', async () => {
+        const { uuid, look, spawn, tasks } = await waiting();
+        expect(await store.nextExpansion(null)).toMatchObject({ node: 1, expanded: 0, waits: true });
+        const first = await look();
+        expect(first).toMatchObject({ nodeName: 'b', expanded: 0, scanned: 0, width: 3, more: false });
+        expect(made(first)).toEqual([
+          [1, null],
+          [2, null],
+          [3, null],
+        ]);
+        await spawn(first, []);
+        expect(await toLookAt()).toBeNull();
+        expect(await store.waiting(uuid, 1, 10)).toBeNull();
+
+        const { committed } = await succeed(tasks[1]!, 'second');
+        expect(committed.expansion).toBe(true);
+        await settle(tasks[0]!, { kind: 'failed', code: 'ALGORITHM_ERROR', message: 'no', crash: false });
+        const second = await look();
+        expect(made(second)).toEqual([
+          [2, 0],
+          [1, 0],
+        ]);
+        const settled = await spawn(second, [
+          { item: 2, json: null },
+          { item: 1, json: null },
+        ]);
+        expect(settled.committed.readyQueues).toEqual(['two']);
+        expect(await toLookAt()).toBeNull();
+        const leased = await claim(10);
+        expect(leased.map(({ batchIndex, source }) => [batchIndex, source.own])).toEqual([
+          [1, { a: null }],
+          [2, { a: '"second"' }],
+        ]);
+        expect(await store.inputSource(account, leased[1]!.taskId)).toEqual(leased[1]!.source);
+      });
+
+      it('that end while others are looked at are not forgotten', async () => {
+        const { look, spawn, tasks } = await waiting();
+        const first = await look();
+        await succeed(tasks[0]!);
+        expect((await spawn(first, [])).accepted).toEqual([true]);
+        expect(await toLookAt()).toBe(1);
+        const second = await look();
+        await succeed(tasks[2]!);
+        await spawn(second, [{ item: 1, json: null }]);
+        expect(await toLookAt()).toBe(1);
+        expect(made(await look())).toEqual([[3, 0]]);
+        // Whoever looked before that is too late, and takes nothing away.
+        expect((await spawn(second, [{ item: 1, json: null }])).accepted).toEqual([false]);
+        expect(made(await look())).toEqual([[3, 0]]);
+      });
+
+      it('with several tasks each have as many rows as were made, and each task has its own item', async () => {
+        const { look, spawn, tasks } = await waiting('#[x,y]');
+        await succeed(tasks[0]!, 'first');
+        await succeed(tasks[1]!, 'second');
+        await spawn(await look(), [{ item: 1, json: '["x"]' }], { fan: 2, arrivals: [], scanned: 0 });
+        expect(made(await look()).slice(0, 2)).toEqual([
+          [1, 1],
+          [2, 0],
+        ]);
+        await spawn(
+          await look(),
+          [
+            { item: 2, json: '["y"]' },
+            { item: 3, json: '["x"]' },
+            { item: 4, json: '["y"]' },
+          ],
+          { fan: 2 },
+        );
+        const leased = await claim(10);
+        expect(leased.map(({ source }) => [source.own!['a'], source.item])).toEqual([
+          ['"first"', '["x"]'],
+          ['"first"', '["y"]'],
+          ['"second"', '["x"]'],
+          ['"second"', '["y"]'],
+        ]);
+      });
+
+      it('are looked at in portions', async () => {
+        const { uuid, spawn, tasks } = await waiting();
+        for (const task of tasks) await succeed(task);
+        const first = (await store.waiting(uuid, 1, 2))!;
+        expect(first).toMatchObject({ more: true });
+        expect(made(first)).toEqual([
+          [1, 0],
+          [2, 0],
+        ]);
+        const rows = [1, 2].map((item) => ({ item, json: null }));
+        await spawn(first, rows, { scanned: first.scanned });
+        expect(made((await store.waiting(uuid, 1, 2))!)).toEqual([
+          [3, 0],
+          [1, 1],
+        ]);
+      });
+
+      it('are not looked at once the job has ended, nor after a restart', async () => {
+        const { jobId, uuid, tasks } = await waiting();
+        await succeed(tasks[0]!);
+        await settleJob(jobId, { kind: 'cancel', at: at(), reason: 'enough' });
+        expect(await toLookAt()).toBeNull();
+        store = await opened.reopen();
+        expect(await toLookAt()).toBeNull();
+        expect(await store.waiting(uuid, 1, 10)).toBeNull();
       });
     });
 
@@ -770,6 +929,140 @@ export function storeSuite(name: string, open: () => Promise<Opened>): void {
         const ended = await settleJob(first.jobId, { kind: 'cancel', at: at(), reason: '' });
         expect(ended.committed.expansion).toBe(true);
         expect((await store.nextExpansion(null))!.jobUuid).toBe(parseJobId(held.jobId)!.uuid);
+      });
+    });
+
+    describe('keeping what an ended job has', () => {
+      const batch = (list: string) => ({
+        name: 'p',
+        options: { batchTolerance: 100 },
+        nodes: [{ nodeName: 'a', algorithmName: 'one', input: [list], retry: { policy: 'Never' } }],
+      });
+
+      /** Runs a batch of so many items; those that fail give no result, and `made` of them get a row at all. */
+      async function ranBefore(
+        count: number,
+        result: (item: number) => unknown,
+        { failed = [] as number[], made = count } = {},
+      ): Promise<string> {
+        const { jobId } = await submit(batch(`#[1...${count}]`));
+        for (let from = 0; from < made; from += 250) {
+          const items = Array.from({ length: Math.min(250, made - from) }, (_, index) => `[${from + index}]`);
+          await settleJob(jobId, { kind: 'expanded', node: 0, at: at(), total: count, from, items });
+        }
+        for (let tasks = await claim(500); tasks.length > 0; tasks = await claim(500)) {
+          await Promise.all(
+            tasks.map((task) =>
+              failed.includes(task.batchIndex!)
+                ? settle(task, { kind: 'failed', code: 'ALGORITHM_ERROR', message: 'bad', crash: false })
+                : succeed(task, result(task.batchIndex!)),
+            ),
+          );
+        }
+        await settleJob(jobId, { kind: 'cancel', at: at(), reason: 'enough' });
+        return jobId;
+      }
+
+      /** The same again, keeping what there is. */
+      async function keep(from: string, whole: boolean, accountId = account): Promise<string> {
+        const [of] = await store.nodeRows(account, from);
+        const kept = new Map([['a', { jobId: from, of: of!, whole, given: null }]]);
+        const { jobId } = await submit(batch(`#[1...${of!.total}]`), { kept, accountId });
+        return jobId;
+      }
+      const uuidOf = (jobId: string) => parseJobId(jobId)!.uuid;
+      const chunk = (jobId: string) => store.keep(uuidOf(jobId), 0, at(), advance);
+      const node = async (jobId: string) => (await store.nodeRows(account, jobId))[0]!;
+      const shown = async (jobId: string) =>
+        (await store.tasks(account, jobId, {}, { ...NO_PAGE, limit: 2_000 })).map(
+          ({ item, status, error }) => [item, status, error?.message],
+        );
+
+      it('copies 250 rows at a time, each once, whenever the store is closed and opened again', async () => {
+        const first = await ranBefore(600, (item) => ({ item }), { failed: [7, 550] });
+        const jobId = await keep(first, true);
+        expect(await store.nextExpansion(null)).toMatchObject({ jobUuid: uuidOf(jobId), keeping: true });
+        for (const copied of [250, 500]) {
+          expect(await chunk(jobId)).toMatchObject({ accepted: [true], committed: { readyQueues: [] } });
+          expect(await node(jobId)).toMatchObject({ status: 'ACTIVE', expanded: copied, total: 600 });
+          store = await opened.reopen();
+          expect(await store.nextExpansion(null)).toMatchObject({ jobUuid: uuidOf(jobId), keeping: true });
+        }
+        const last = await chunk(jobId);
+        expect(last.committed.events.map(({ type }) => type)).toEqual(['JOB_ACTIVE', 'JOB_COMPLETED']);
+        expect(await chunk(jobId)).toMatchObject({ accepted: [] });
+        expect(await store.nextExpansion(null)).toBeNull();
+        expect(await node(jobId)).toMatchObject({ status: 'SUCCEEDED', succeeded: 598, failed: 2 });
+        expect(await shown(jobId)).toEqual(await shown(first));
+        const results = await store.results(account, jobId, 0, 2_000, 1e9);
+        expect(results).toHaveLength(600);
+        results.forEach(({ batchIndex, resultJson, error }, index) => {
+          const bad = [7, 550].includes(index + 1);
+          const expected = bad ? [index + 1, null, 'bad'] : [index + 1, `{"item":${index + 1}}`, null];
+          expect([batchIndex, resultJson, error]).toEqual(expected);
+        });
+        const task = (await store.tasks(account, jobId, {}, { ...NO_PAGE, limit: 1 }))[0]!;
+        expect((await store.inputSource(account, task.id))!.item).toBe('[0]');
+      });
+
+      it('copies at most 512 KiB of texts at a time, and one row at least', async () => {
+        const first = await ranBefore(4, (item) => 'x'.repeat((item === 2 ? 600 : 200) * 1024));
+        const jobId = await keep(first, true);
+        const copied: number[] = [];
+        while ((await chunk(jobId)).accepted[0]) copied.push((await node(jobId)).expanded);
+        expect(copied).toEqual([1, 2, 4]);
+      });
+
+      it('makes ready again what did not succeed, and leaves to be made what was never made', async () => {
+        const first = await ranBefore(6, (item) => item, { failed: [2], made: 4 });
+        const jobId = await keep(first, false);
+        expect(await chunk(jobId)).toMatchObject({ accepted: [true], committed: { readyQueues: ['one'] } });
+        expect(await node(jobId)).toMatchObject({ expanded: 4, total: 6, succeeded: 3, failed: 0 });
+        const [task, ...none] = await claim(10);
+        expect(none).toEqual([]);
+        expect(task).toMatchObject({ batchIndex: 2, attempt: 1, source: { item: '[1]' } });
+        expect(await store.nextExpansion(null)).toMatchObject({ expanded: 4, keeping: false });
+        const rest = { node: 0, at: at(), total: 6, items: ['[4]', '[5]'] };
+        await settleJob(jobId, { kind: 'expanded', from: 4, ...rest });
+        await succeed(task!, 'again');
+        for (const one of await claim(10)) await succeed(one, one.source.item);
+        expect(
+          (await store.results(account, jobId, 0, 10, 1_000)).map(({ resultJson }) => resultJson),
+        ).toEqual(['1', '"again"', '3', '4', '"[4]"', '"[5]"']);
+      });
+
+      it('fails the job, in words, where what is to be kept is gone or is of another account', async () => {
+        const first = await ranBefore(3, (item) => item);
+        const [of] = await store.nodeRows(account, first);
+        const unknown = 'p:00000000-0000-7000-8000-000000000000';
+        const other = (await store.ensureAccount('other', 'whsec_other', at())).id;
+        const theirs = await keep(first, true, other);
+        const kept = new Map([['a', { jobId: unknown, of: of!, whole: false, given: null }]]);
+        const { jobId: mine } = await submit(batch('#[1...3]'), { kept });
+        for (const [jobId, owner] of [
+          [theirs, other],
+          [mine, account],
+        ] as const) {
+          expect((await chunk(jobId)).accepted).toEqual([true]);
+          expect(await store.job(owner, jobId)).toMatchObject({
+            status: 'FAILED',
+            error: {
+              code: 'INPUT_INVALID',
+              message:
+                'what was to be kept of node "a" was removed with its job; run the pipeline from the start',
+              nodeName: 'a',
+            },
+          });
+          expect(await store.tasks(owner, jobId, {}, NO_PAGE)).toEqual([]);
+        }
+        expect(await store.nextExpansion(null)).toBeNull();
+      });
+
+      it('copies nothing for a job that has ended', async () => {
+        const jobId = await keep(await ranBefore(3, (item) => item), true);
+        await settleJob(jobId, { kind: 'cancel', at: at(), reason: 'enough' });
+        expect((await chunk(jobId)).accepted).toEqual([]);
+        expect(await store.nextExpansion(null)).toBeNull();
       });
     });
 

@@ -7,6 +7,7 @@ import { createSchema } from '../../schema/schema.js';
 import { settings } from '../../src/config.js';
 import { scheduleOf } from '../../src/delivery.js';
 import { parseDescriptor } from '../../src/descriptor.js';
+import { graphOf } from '../../src/graph.js';
 import { taskErrorCodes } from '../../src/job.js';
 import { isInstalled, ROOT } from '../examples/program.js';
 import { block, blocksIn, blocksOf, page, pages } from './blocks.js';
@@ -116,6 +117,18 @@ describe('what the documentation says', () => {
   ])('the example %s is the golden file', (path) => {
     const { shown, bytes } = golden(path);
     expect(shown).toEqual(bytes);
+  });
+
+  it('the line of docs/algorithms.md is a descriptor that is taken, each node after the one before', () => {
+    const parsed = parseDescriptor(JSON.parse(block('docs/algorithms.md', 'json', 'descriptor').code));
+    if ('problems' in parsed) throw new Error(JSON.stringify(parsed.problems));
+    const { graph, problems } = graphOf(parsed.descriptor);
+    expect(problems).toEqual([]);
+    expect(graph.nodes).toMatchObject([
+      { batch: true },
+      { waits: [0], batch: true },
+      { needs: [1], waits: [] },
+    ]);
   });
 
   it("HKube's example is a descriptor that is taken", () => {

@@ -169,4 +169,63 @@ describe('a server that is killed', () => {
     },
     heavy ? 600_000 : 120_000,
   );
+
+  it(
+    'in the middle of work that is taken item by item makes every task once and finishes it',
+    async () => {
+      const ITEMS = 40;
+      const key = { key: 'wait-any' };
+      const node = (nodeName: string, algorithmName: string, ...input: unknown[]) => ({
+        nodeName,
+        algorithmName,
+        input,
+        retry,
+      });
+      const descriptor = {
+        name: 'wait-any',
+        nodes: [
+          node('a', 'nap', TASK_MS, `#[1...${ITEMS}]`),
+          node('b', 'echo', '*@a', '#[x,y,z]'),
+          node('c', 'nap', TASK_MS / 5, '*@b'),
+          node('d', 'echo', '@c', '@b'),
+        ],
+      };
+      const { submitDescriptor } = await ask<{ submitDescriptor: { job: { id: string } } }>(
+        'mutation ($d: JSON!, $key: String) { submitDescriptor(input: { descriptor: $d, idempotencyKey: $key }) { job { id } } }',
+        { d: descriptor, ...key },
+      );
+      const { id } = submitDescriptor.job;
+      interface Asked {
+        job: {
+          status: string;
+          nodes: { name: string; progress: { total: number; succeeded: number } }[];
+          results: { nodes: { result: unknown }[] };
+        };
+      }
+      const look = () =>
+        ask<Asked>(
+          'query ($id: ID!) { job(id: $id) { status nodes { name progress { total succeeded } } results { nodes { result } } } }',
+          { id },
+        );
+      for (let kill = 0; kill < KILLS; kill++) {
+        // Each time somewhat further on: rows are being made, and results come in.
+        const enough = (kill + 1) * 6;
+        while ((await look()).job.nodes[2]!.progress.succeeded < enough)
+          await new Promise((resolve) => setTimeout(resolve, 20));
+        await server.kill('SIGKILL');
+        await start();
+      }
+      while ((await open()) > 0) await new Promise((resolve) => setTimeout(resolve, 100));
+      const { job } = await look();
+      expect(job.status).toBe('COMPLETED');
+      expect(job.nodes.map(({ progress }) => progress)).toEqual(
+        [ITEMS, ITEMS * 3, ITEMS * 3, 1].map((total) => ({ total, succeeded: total })),
+      );
+      const b = Array.from({ length: ITEMS * 3 }, (_, index) => [TASK_MS, 'xyz'[index % 3]]);
+      expect(job.results.nodes).toEqual([{ result: [b.map(() => TASK_MS / 5), b] }]);
+      const completed = (await allEvents()).filter(({ type }) => type === 'TASK_COMPLETED');
+      expect(completed).toHaveLength(ITEMS * 7 + 1);
+    },
+    heavy ? 600_000 : 120_000,
+  );
 });

@@ -292,6 +292,20 @@ export const table: Row[] = [
     x: ({ jobs }) => [jobs.running, jobs.completed],
   },
   {
+    document: `mutation ($x: ID!) { rerunJob(input: { id: $x }) { job { pipelineName rerunOf { id } } ${ERRORS} } }`,
+    x: ({ jobs }) => [jobs.completed, jobs.failed],
+  },
+  {
+    document: `mutation ($x: String, $job: ID!) { rerunJob(input: { id: $job, from: NODE, nodeName: $x }) { job { pipelineName } ${ERRORS} } }`,
+    own: ({ jobs }) => ({ job: jobs.completed }),
+    x: ({ nodeName }) => [nodeName],
+  },
+  {
+    document: `mutation ($x: String, $job: ID!) { rerunJob(input: { id: $job, idempotencyKey: $x }) { job { pipelineName } ${ERRORS} } }`,
+    own: ({ jobs }) => ({ job: jobs.completed }),
+    x: ({ idempotencyKey }) => [idempotencyKey],
+  },
+  {
     document: `mutation ($x: ID!) { resendDelivery(input: { id: $x }) { delivery { id } ${ERRORS} } }`,
     x: ({ deliveries }) => [deliveries[0]!],
   },

@@ -2,6 +2,7 @@ import { cp, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { blocksOf } from '../docs/blocks.js';
 import { ALGORITHMS, World } from '../support/world.js';
 
 interface RerunAnswer {
@@ -33,6 +34,9 @@ const JOB = `query ($id: ID!) { job(id: $id) { status error { code message } tag
   results(first: 100) { nodes { nodeName batchIndex result } } } }`;
 const RERUN = `mutation ($input: RerunJobInput!) { rerunJob(input: $input) {
   job { id pipelineName rerunOf { id } } userErrors { code message path } } }`;
+
+/** For what takes a tenth of a second. */
+const PATIENT = { timeout: 10_000 };
 
 describe('running a job again', () => {
   let world: World;
@@ -309,7 +313,7 @@ describe('running a job again', () => {
         ],
       });
       await expect
-        .poll(async () => (await jobOf(id)).nodes.map(({ status }) => status))
+        .poll(async () => (await jobOf(id)).nodes.map(({ status }) => status), PATIENT)
         .toEqual(['SUCCEEDED', 'SKIPPED', 'ACTIVE', 'SUCCEEDED']);
       expect(await problem({ id, from: 'FAILED' })).toEqual({
         code: 'NOT_ALLOWED_IN_STATE',
@@ -321,11 +325,41 @@ describe('running a job again', () => {
       await ran();
       const job = await rerun({ id, from: 'FAILED' });
       await expect
-        .poll(async () => (await jobOf(job.id)).nodes.map(({ status }) => status))
+        .poll(async () => (await jobOf(job.id)).nodes.map(({ status }) => status), PATIENT)
         .toEqual(['SUCCEEDED', 'SKIPPED', 'ACTIVE', 'SUCCEEDED']);
       await cancel(job.id);
       expect(await ran()).toEqual([]);
       expect((await jobOf(job.id)).progress).toMatchObject({ total: 6, succeeded: 4, skipped: 1 });
+    });
+
+    it('of nodes that wait for items keeps those that have got them, and the output node runs anew', async () => {
+      await bad('late2');
+      const { id, status } = await run({
+        name: 'stream',
+        flowInput: { folder },
+        nodes: [
+          batch('items', '#[1,2,3]'),
+          { ...tally('each', 'each'), input: ['@flowInput.folder', '*@items', '*@items'] },
+          { ...tally('late', 'late'), input: ['@flowInput.folder', '#[late2,late3]', '*@each'] },
+          { nodeName: 'out', kind: 'output', input: ['@late', '@each'] },
+        ],
+      });
+      expect(status).toBe('COMPLETED');
+      await good('late2');
+      expect(await ran()).toHaveLength(12);
+      const job = await again({ id, from: 'FAILED' });
+      expect(await ran()).toEqual(['late2', 'late2', 'late2']);
+      expect(resultsOf(job)).toEqual([
+        [
+          ['1', '1', '2', '2', '3', '3'],
+          ['1', '2', '3'],
+        ],
+      ]);
+      expect(await problem({ id, from: 'NODE', nodeName: 'late' })).toEqual({
+        code: 'INVALID',
+        message: 'relation waitAny for node late is not allowed',
+        path: ['input', 'nodeName'],
+      });
     });
 
     it('is refused where nothing failed', async () => {
@@ -366,17 +400,44 @@ describe('running a job again', () => {
         tags: ['a', 'b'],
         priority: 4,
         externalId: 'mine',
-        nodes: [{ nodeName: 'wait', algorithmName: 'hang' }, tally('top', 1)],
+        nodes: [tally('top', 1), { nodeName: 'wait', algorithmName: 'hang', input: ['@top'] }],
       });
+      const begun = (id: string) =>
+        expect
+          .poll(async () => (await jobOf(id)).nodes.map(({ status }) => status), PATIENT)
+          .toEqual(['SUCCEEDED', 'ACTIVE']);
+      await begun(first);
+      expect(await ran()).toEqual(['top']);
       // Also while the first still runs.
       const job = await rerun({ id: first });
       expect(job).toMatchObject({ pipelineName: 'whole', rerunOf: { id: first } });
-      await expect.poll(ran).toEqual(['top']);
+      await begun(job.id);
+      expect(await ran()).toEqual(['top']);
       const now = await jobOf(job.id);
       expect(now).toMatchObject({ tags: ['a', 'b'], priority: 4, externalId: 'mine' });
       expect(now.descriptor).toEqual((await jobOf(first)).descriptor);
       await cancel(job.id);
-      await expect.poll(() => receiver.calls.length).toBe(1);
+      await expect.poll(() => receiver.calls.length, PATIENT).toBe(1);
+    });
+
+    it('is done as docs/jobs.md shows it', async () => {
+      const { id } = await run({
+        name: 'shown',
+        nodes: [
+          { nodeName: 'one', algorithmName: 'list', input: [2] },
+          { nodeName: 'two', algorithmName: 'sum', input: ['@one'] },
+        ],
+      });
+      const [block] = blocksOf('docs/jobs.md').filter(({ info }) => info === 'run');
+      const answer = await world.ask<Record<'whole' | 'part', RerunAnswer['rerunJob']>>(block!.code, {
+        id,
+        nodeName: 'two',
+      });
+      expect(answer).toEqual({
+        whole: { job: { id: expect.any(String), rerunOf: { id } }, userErrors: [] },
+        part: { job: { id: expect.any(String), pipelineName: 'shown-two' }, userErrors: [] },
+      });
+      for (const { job } of Object.values(answer)) expect(resultsOf(await ended(job!.id))).toEqual([3]);
     });
 
     it('makes one job of an idempotency key', async () => {

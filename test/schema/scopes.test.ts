@@ -36,6 +36,7 @@ const roots: Record<string, [scope: Scope, args?: string]> = {
   'Mutation.pauseJob': ['SUBMIT', 'input: { id: "x" }'],
   'Mutation.pingWebhook': ['WEBHOOKS', 'input: { id: "x" }'],
   'Mutation.registerWebhook': ['WEBHOOKS', 'input: { url: "http://127.0.0.1:9/", enabled: false }'],
+  'Mutation.rerunJob': ['SUBMIT', 'input: { id: "x" }'],
   'Mutation.resendDelivery': ['WEBHOOKS', 'input: { id: "x" }'],
   'Mutation.resumeJob': ['SUBMIT', 'input: { id: "x" }'],
   'Mutation.revokeApiKey': ['ADMIN', 'input: { id: "x" }'],

@@ -3,18 +3,22 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import Database from 'better-sqlite3';
 import { advance } from '../../src/advance.js';
+import { type BatchOpener, openHere } from '../../src/batch.js';
 import { parseDescriptor } from '../../src/descriptor.js';
 import { newJob } from '../../src/engine/new-job.js';
+import type { Parts } from '../../src/engine/parts.js';
 import { jobStatusEvents } from '../../src/event.js';
 import { graphOf } from '../../src/graph.js';
 import { parseJobId, RAW } from '../../src/job.js';
 import type { LeasedTask } from '../../src/lease.js';
 import { NO_LIMITS } from '../../src/limits.js';
+import { memoryBus } from '../../src/memory/bus.js';
 import { openSqliteStore } from '../../src/sqlite/store.js';
 import type { Outcome } from '../../src/state.js';
 import type { AttemptRecord, DueDelivery, JobTarget, Store } from '../../src/store.js';
 import { parseLeaseToken } from '../../src/task.js';
 import { VirtualClock } from '../support/clock.js';
+import { fake } from '../support/fake.js';
 import { countedIds } from '../support/ids.js';
 
 export const ALL = { limit: 100_000, after: null, before: null, inverted: false };
@@ -58,6 +62,16 @@ export class Fixture {
 
   at(): number {
     return this.clock.now();
+  }
+
+  /** What the expander is made of, over whatever store is open. */
+  parts(openBatch: BatchOpener = openHere): Parts {
+    const error = (facts: object) => {
+      throw new Error(JSON.stringify(facts));
+    };
+    const log = { debug() {}, info() {}, warn() {}, error };
+    const { store, clock, ids } = this;
+    return fake<Parts>('parts', { store, bus: memoryBus(() => {}), clock, ids, log, openBatch });
   }
 
   rows<T>(sql: string, ...parameters: unknown[]): T[] {

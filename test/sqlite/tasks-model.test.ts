@@ -1,5 +1,6 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { advance } from '../../src/advance.js';
+import { expand as expandNode, openExpansion } from '../../src/engine/expander.js';
 import { isEnded, parseJobId } from '../../src/job.js';
 import type { LeasedTask } from '../../src/lease.js';
 import { parseLeaseToken } from '../../src/task.js';
@@ -46,6 +47,7 @@ describe('tasks', () => {
     const jobs: { id: string; account: string }[] = [];
     let leased: LeasedTask[] = [];
     const log: string[] = [];
+    let parts = f.parts();
 
     const check = async () => {
       const lost =
@@ -67,7 +69,21 @@ describe('tasks', () => {
       const positions = f.rows(
         `select a.key from accounts a where a.head <> (select count(*) from events e where e.account = a.key)`,
       );
-      const rows = { lost, unlisted, leaked, counts, sequences, positions, miscounted: f.miscounted() };
+      // Of a node that waits for items: whether it is marked exactly when there is something to look at.
+      const marks =
+        f.rows(`select n.*, j.status from job_nodes n join jobs j on j.key = n.job where n.waits <> '[]' and n.expanding <>
+        (n.status = 'ACTIVE' and j.finished_at is null and (n.fan is null or n.scanned * n.fan < n.total
+          or exists (select 1 from arrivals a where a.job = n.job and a.node = n.node)))`);
+      const rows = {
+        lost,
+        unlisted,
+        leaked,
+        counts,
+        sequences,
+        positions,
+        marks,
+        miscounted: f.miscounted(),
+      };
       for (const [name, found] of Object.entries(rows))
         if (found.length > 0)
           throw new Error(`seed ${seed}: ${name} ${JSON.stringify(found)}\n${log.slice(-12).join('\n')}`);
@@ -75,6 +91,11 @@ describe('tasks', () => {
     const expand = async () => {
       const next = await f.store.nextExpansion(null);
       if (!next) return false;
+      if (next.waits) {
+        const batch = await openExpansion(parts, next);
+        if (batch) await expandNode(parts, next, batch, 1 + r.below(40), 1);
+        return true;
+      }
       const [row] = f.rows<{ total: number | null }>(
         'select total from job_nodes where job = ? and node = ?',
         ...next.place.split('.').map(Number),
@@ -135,6 +156,12 @@ describe('tasks', () => {
             [node('a', ['#[1]']), node('b', ['@a'])],
             [node('a', [1]), node('b', ['#@a']), node('c', ['@a']), node('d', ['@b', '@c'])],
             [node('a', ['#[1]']), node('b', ['#[1]']), node('c', ['#@a', '@b'])],
+            [
+              node('a', ['#[1]']),
+              node('b', ['*@a', '#[1,2]']),
+              node('c', ['*@b']),
+              node('d', ['*@c', '*@a']),
+            ],
           ];
           jobs.push({
             account,
@@ -213,6 +240,7 @@ describe('tasks', () => {
         'restart',
         async () => {
           await f.reopen();
+          parts = f.parts();
           for (const { token } of await f.store.expiredLeases(f.at(), 1_000, 'w'))
             await f.settle({ token }, { kind: 'expired' });
           leased = [];

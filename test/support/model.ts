@@ -7,6 +7,9 @@ export interface NodeShape {
   parents: number[];
   batch: boolean;
   retryLimit?: number;
+  /** Those of its parents whose items it takes one by one; `fan` is null where it has a batch of its own as well. */
+  waits?: number[];
+  fan?: number | null;
 }
 
 /** A job kept in memory, to try the rules on without a store: every task has a row, and a claim is a token. */
@@ -22,7 +25,10 @@ export class ModelJob {
 
   constructor(shapes: NodeShape[], batchTolerance = 80) {
     const rows = shapes.map(
-      ({ parents, batch, retryLimit = 3 }, index): NodeRow => ({
+      (
+        { parents, batch, retryLimit = 3, waits = [], fan = waits.length > 0 ? 1 : null },
+        index,
+      ): NodeRow => ({
         index,
         name: `n${index}`,
         kind: 'algorithm',
@@ -30,9 +36,9 @@ export class ModelJob {
         queue: 'any',
         batch,
         parents,
-        needs: parents,
-        waits: [],
-        fan: null,
+        needs: parents.filter((parent) => !waits.includes(parent)),
+        waits,
+        fan,
         scanned: 0,
         retryPolicy: 'Always',
         retryLimit,

@@ -231,7 +231,7 @@ export const refusals: readonly Refusal[] = [
   {
     given: one({ algorithmName: 'not.exists' }),
     hkube: 'algorithm not.exists Not Found',
-    ours: 'algorithm not.exists Not Found; known are: count, echo, fail, green-alg, hang, list, nap, noop, sum',
+    ours: 'algorithm not.exists Not Found; known are: count, echo, fail, first, gate, green-alg, hang, limit, list, nap',
     path: 'nodes.0.algorithmName',
     code: 'NOT_FOUND',
   },
@@ -488,7 +488,7 @@ export const refusals: readonly Refusal[] = [
   },
   {
     given: one({ kind: 'gateway' }),
-    hkube: 'nodes[0].kind "gateway" is not supported: only nodes of kind "algorithm" are run',
+    hkube: 'nodes[0].kind "gateway" is not supported: nodes of kind "algorithm" and "output" are run',
     path: 'nodes.0.kind',
     code: 'NOT_SUPPORTED',
   },

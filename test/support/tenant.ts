@@ -8,6 +8,7 @@ const DESCRIPTOR = `mutation ($input: SubmitDescriptorInput!) { submitDescriptor
 const SAVE = `mutation ($input: SavePipelineInput!) { savePipeline(input: $input) { pipeline { id } userErrors { message } } }`;
 const RUN_STORED = `mutation ($input: RunPipelineInput!) { runPipeline(input: $input) { job { id } userErrors { message } } }`;
 const ALGORITHM = `mutation ($input: RunAlgorithmInput!) { runAlgorithm(input: $input) { job { id } userErrors { message } } }`;
+const RERUN = `mutation ($input: RerunJobInput!) { rerunJob(input: $input) { job { id } userErrors { message } } }`;
 const REGISTER = `mutation ($input: RegisterWebhookInput!) { registerWebhook(input: $input) { webhook { id } userErrors { message } } }`;
 const PING = `mutation ($id: ID!) { pingWebhook(input: { id: $id }) { attempt { outcome } userErrors { message } } }`;
 
@@ -155,6 +156,7 @@ export class Tenant {
       },
     });
     await this.until(failed, 'JOB_FAILED');
+    await this.until(await this.make(RERUN, { id: failed, idempotencyKey }), 'JOB_FAILED');
     const hanging = (name: string) =>
       this.make(PIPELINE, { name: `${mark}-${name}`, nodes: [{ nodeName: 'n', algorithmName: 'hang' }] });
     const cancelled = await hanging('cancelled');

@@ -1,0 +1,4 @@
+/** Its first argument. */
+export function start({ input }) {
+  return input[0];
+}
