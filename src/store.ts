@@ -22,7 +22,7 @@ import type { HttpHeader, Webhook, WebhookFormat } from './webhook.js';
  * is full or fails, which ends by itself. Ids are the public ones;
  * what belongs to another account is answered like what never existed.
  */
-export interface Store extends Jobs, Tasks, Feed, Webhooks, Deliveries, Accounts, ApiKeys {
+export interface Store extends Jobs, Tasks, Links, Feed, Webhooks, Deliveries, Accounts, ApiKeys {
   /** Whether the database answers. */
   ping(): Promise<boolean>;
   /** The newest time in which writes were refused with UnavailableError; null: there was none since the start. */
@@ -60,6 +60,8 @@ export interface Committed {
   expansion: boolean;
   /** Leases taken from their holders because the job has ended. */
   revoked: string[];
+  /** Whether something is to be done about a job that a task has started; see Links. */
+  links: boolean;
 }
 
 // ── Jobs ────────────────────────────────────────────────────────────────────────────────────────────
@@ -216,6 +218,28 @@ export interface Tasks {
   inputSource(accountId: string, taskId: string): Promise<InputSource | null>;
   /** The result of a task that succeeded, JSON text. */
   taskResult(accountId: string, taskId: string): Promise<string | null>;
+}
+
+// ── Jobs started by tasks ───────────────────────────────────────────────────────────────────────────
+
+/** A job that a task has started, where one of the two has ended and the other has to follow. */
+export interface OwedLink {
+  /** Where it stands in the store's order: hand it in again to get those after it. */
+  place: string;
+  /** CANCEL: the task is over, and the job still runs. SETTLE: the job is over, and the task has to end with it. */
+  todo: 'CANCEL' | 'SETTLE';
+  child: Job;
+  /** The lease under which the task has started the job. */
+  token: string;
+  /** What the task has failed with, if that is how it ended. */
+  failure: string | null;
+  /** Bounds the task's run; null: none. */
+  timeoutMs: number | null;
+}
+
+export interface Links {
+  /** What is to be done, `limit` at most. It is taken off by the commit that ends the job, or the task. */
+  owedLinks(after: string | null, limit: number): Promise<OwedLink[]>;
 }
 
 // ── The feed ────────────────────────────────────────────────────────────────────────────────────────

@@ -15,6 +15,7 @@ export function publish(bus: Bus, committed: Committed): void {
   for (const queue of new Set(committed.readyQueues)) messages.push({ kind: 'ready', queue });
   if (committed.expansion) messages.push({ kind: 'expansion' });
   if (committed.deliveries) messages.push({ kind: 'deliveries' });
+  if (committed.links) messages.push({ kind: 'links' });
   if (committed.revoked.length > 0) messages.push({ kind: 'revoked', tokens: committed.revoked });
   if (messages.length > 0) bus.publish(messages);
 }

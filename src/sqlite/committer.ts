@@ -28,6 +28,7 @@ export function committerOf(db: Handle, commits: GroupCommit, ids: Ids): Committ
           deliveries: false,
           expansion: false,
           revoked: [],
+          links: false,
         };
         return work({
           committed,

@@ -47,6 +47,7 @@ export interface JobSqlRow {
   parent: string | null;
   rerun_of: string | null;
   depth: number;
+  has_children: number;
 }
 
 export function jobOf(accountId: string, row: JobSqlRow): Job {

@@ -10,6 +10,7 @@ import { deliveriesOf } from './deliveries.js';
 import { feedOf } from './feed.js';
 import { GroupCommit } from './group-commit.js';
 import { jobsOf } from './jobs.js';
+import { linksOf } from './links.js';
 import { Outages } from './outages.js';
 import { tasksOf } from './tasks.js';
 import { webhooksOf } from './webhooks.js';
@@ -42,6 +43,7 @@ export function openSqliteStore({ folder, clock, ids, own, log, maxMb }: SqliteO
     return {
       ...jobsOf(db, committer),
       ...tasksOf(db, commits, ids),
+      ...linksOf(db),
       ...feedOf(db),
       ...webhooksOf(db, commits, ids, () => clock.now()),
       ...deliveriesOf(db, commits, committer, ids),

@@ -1,4 +1,5 @@
 import { newTask } from '../advance.js';
+import { PIPELINE_QUEUE } from '../child.js';
 import type { Ids } from '../id.js';
 import { isEnded, type JobStatus, jobId } from '../job.js';
 import type { LeasedTask } from '../lease.js';
@@ -11,6 +12,7 @@ import type { GroupCommit } from './group-commit.js';
 import { InputReader } from './input.js';
 import { type NodeSqlRow, nodeOf, type TaskSqlRow, taskRowOf } from './job-state.js';
 import { type JobSqlRow, jobRow } from './jobs.js';
+import { pipelineRoom } from './links.js';
 import { lastTurn, listAccount, markReady, nextTurn, noteTurn, type Turn } from './ready.js';
 import { listTasks, type Named } from './task-list.js';
 
@@ -31,9 +33,10 @@ export function tasksOf(db: Handle, commits: GroupCommit, ids: Ids): Tasks {
         while (leased.length < claim.max && input.bytes < CLAIM_BYTES) {
           const next = nextTurn(db, queues);
           if (!next) break;
-          const limit = Math.min(TASKS_A_TURN, claim.max - leased.length);
+          const room = next.queue === PIPELINE_QUEUE ? pipelineRoom(db, next.job) : Number.POSITIVE_INFINITY;
+          const limit = Math.min(TASKS_A_TURN, claim.max - leased.length, room);
           const rows = leaseTasks(db, next, limit, claim, secret);
-          noteTurn(db, next, ++turn, claim.at, rows.length < limit);
+          noteTurn(db, next, ++turn, claim.at, rows.length < limit || rows.length === room);
           if (rows.length > 0) leased.push(...describe(db, next, rows, input));
         }
         return leased;
