@@ -51,6 +51,14 @@ export class UnavailableError extends Error {
   }
 }
 
+/** What a job was to be submitted for has been done by another, or is not wanted any more: there is nothing to do. */
+export class StaleCauseError extends Error {
+  constructor() {
+    super('what this job was to be submitted for is not owed any more');
+    this.name = 'StaleCauseError';
+  }
+}
+
 /** A value as an error message shows it: short, on one line, never a whole body. */
 export function shown(value: unknown): string {
   if (value === undefined) return 'nothing';

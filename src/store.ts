@@ -89,14 +89,35 @@ export interface Submission {
   idempotency: IdempotencyKey | null;
   /** What every account may use; the account's own limits count as well. */
   limits: Limits;
+  /** What it is for; not given: a client wants it. Taken off in the transaction that writes the job. */
+  cause?: Cause | undefined;
   at: number;
+}
+
+/** What a job is submitted for, that must be done exactly once. */
+export type Cause =
+  /** A run by the clock. */
+  | ({ kind: 'cron' } & CronRun)
+  /** A run that is owed to the end of another job; see DueTrigger. */
+  | { kind: 'trigger'; key: number };
+
+/** One run of a stored pipeline by its cron pattern. It stands as long as it is the next one by this pattern. */
+export interface CronRun {
+  pipelineId: string;
+  pattern: string;
+  timeZone: string;
+  scheduledAt: number;
+  /** The run after it; null: there is none. */
+  nextAt: number | null;
 }
 
 /** The submitted job, or the one that an earlier submission with the same key made. */
 export type Submitted =
   | { jobId: string; replayed: boolean; committed: Committed }
   | { conflict: true }
-  | { noRoom: NoRoom };
+  | { noRoom: NoRoom }
+  /** What it is for has been done by another, or is not wanted any more. */
+  | { stale: true };
 
 export interface JobFilter {
   statuses?: JobStatus[];

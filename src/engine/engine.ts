@@ -3,7 +3,7 @@ import type { Delivery, DeliveryAttempt } from '../delivery.js';
 import type { EventType, LoggedEvent } from '../event.js';
 import type { Job, Origin } from '../job.js';
 import type { KeyLimits, Limits } from '../limits.js';
-import type { EventFilter } from '../store.js';
+import type { Cause, EventFilter } from '../store.js';
 import type { HttpHeader, Webhook, WebhookFormat } from '../webhook.js';
 import type { AttemptView } from './attempt-source.js';
 import type { Source } from './source.js';
@@ -62,6 +62,8 @@ export interface SubmitInput {
   idempotencyKey: string | null;
   /** How it came about; not given: a client has submitted it. */
   origin?: Origin;
+  /** What it is for, if it must be done exactly once; a cause that is stale is thrown as StaleCauseError. */
+  cause?: Cause;
 }
 
 export interface ApiKeyInput {

@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
 import { type Descriptor, fieldName, parseDescriptor } from '../descriptor.js';
 import { checkUrl } from '../destination.js';
-import { type Problem, ProblemError, problem, shown } from '../errors.js';
+import { type Problem, ProblemError, problem, StaleCauseError, shown } from '../errors.js';
 import { type Graph, graphOf } from '../graph.js';
 import { type Job, RAW } from '../job.js';
 import { limitReached } from '../limits.js';
@@ -26,7 +26,9 @@ export async function submit(parts: Parts, accountId: string, input: SubmitInput
   const at = parts.clock.now();
   const job = newJob(parts.ids.uuid(), descriptor, graph, input.origin ?? RAW, at);
   const { limits } = parts;
-  const submitted = await parts.store.submit({ accountId, job, targets, idempotency, limits, at });
+  const { cause } = input;
+  const submitted = await parts.store.submit({ accountId, job, targets, idempotency, limits, cause, at });
+  if ('stale' in submitted) throw new StaleCauseError();
   if ('noRoom' in submitted) throw limitReached(submitted.noRoom);
   if ('committed' in submitted) publish(parts.bus, submitted.committed);
   return answer(parts, accountId, submitted, idempotency);

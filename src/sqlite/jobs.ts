@@ -16,6 +16,7 @@ import type { ResultItem } from '../result.js';
 import type { Change, Outcome } from '../state.js';
 import type { Decide, JobFilter, JobOutcomes, Jobs, Settled, Submission, Submitted } from '../store.js';
 import { accountKey } from './accounts.js';
+import { causeStands, takeCause } from './causes.js';
 import type { Committer, Unit } from './committer.js';
 import type { Handle } from './database.js';
 import { insertItems, insertJob, loadState, type NodeSqlRow, nodeOf, writeChange } from './job-state.js';
@@ -124,10 +125,13 @@ export function jobsOf(db: Handle, committer: Committer): Jobs {
         if (typeof earlier === 'string') return { jobId: earlier, replayed: true, committed: unit.committed };
         if (earlier !== null) return earlier;
         const account = { key: accountKey(db, submission.accountId)!, id: submission.accountId };
+        const { cause } = submission;
+        if (cause && !causeStands(db, cause)) return { stale: true };
         const bytes = bytesOfJob(submission.job);
         const full = noRoom(db, account, submission.limits, bytes);
         if (full) return { noRoom: full };
         const row = insertJob(db, account, submission, bytes);
+        if (cause) takeCause(db, cause, row);
         insertItems(db, row, submission.job.nodes, submission.job.newTasks, unit);
         unit.append(account, row, submission.job.events);
         if (submission.job.nodes.some((node) => node.batch && node.status === 'ACTIVE'))

@@ -129,7 +129,7 @@ export const jobs = sqliteTable(
       .on(t.account, t.pipeline, t.experiment, t.priority)
       .where(sql`held = 1 and finished_at is null`),
     index('jobs_expiring').on(t.expiresAt).where(sql`expires_at is not null`),
-    index('jobs_parent').on(t.parent).where(sql`parent is not null`),
+    index('jobs_parent').on(t.parent, t.number).where(sql`parent is not null`),
   ],
 );
 
@@ -269,6 +269,8 @@ export const pipelines = sqliteTable(
     descriptor: text().notNull(),
     createdAt: integer('created_at').notNull(),
     modifiedAt: integer('modified_at').notNull(),
+    /** Why the last run that a trigger owed it could not be submitted. */
+    triggerError: text('trigger_error'),
   },
   (t) => [
     uniqueIndex('pipelines_name').on(t.account, t.name),
@@ -315,11 +317,15 @@ export const triggers = sqliteTable(
 );
 
 /** Runs that are owed to triggers: written with the end of the run that caused them. */
-export const triggered = sqliteTable('triggered', {
-  key: integer().primaryKey({ autoIncrement: true }),
-  pipeline: integer().notNull(),
-  job: integer().notNull(),
-});
+export const triggered = sqliteTable(
+  'triggered',
+  {
+    key: integer().primaryKey({ autoIncrement: true }),
+    pipeline: integer().notNull(),
+    job: integer().notNull(),
+  },
+  (t) => [index('triggered_pipeline').on(t.pipeline)],
+);
 
 /** What an account has stored about algorithms, as HKube's API takes it. */
 export const algorithms = sqliteTable(

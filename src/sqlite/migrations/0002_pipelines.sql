@@ -52,7 +52,8 @@ CREATE TABLE `pipelines` (
 	`version` integer NOT NULL,
 	`descriptor` text NOT NULL,
 	`created_at` integer NOT NULL,
-	`modified_at` integer NOT NULL
+	`modified_at` integer NOT NULL,
+	`trigger_error` text
 );
 --> statement-breakpoint
 CREATE UNIQUE INDEX `pipelines_id_unique` ON `pipelines` (`id`);--> statement-breakpoint
@@ -64,6 +65,7 @@ CREATE TABLE `triggered` (
 	`job` integer NOT NULL
 );
 --> statement-breakpoint
+CREATE INDEX `triggered_pipeline` ON `triggered` (`pipeline`);--> statement-breakpoint
 CREATE TABLE `triggers` (
 	`account` integer NOT NULL,
 	`source` text NOT NULL,
@@ -95,4 +97,4 @@ ALTER TABLE `jobs` ADD `has_children` integer DEFAULT 0 NOT NULL;--> statement-b
 CREATE INDEX `jobs_running` ON `jobs` (`account`,`pipeline`,`experiment`,`held`) WHERE finished_at is null;--> statement-breakpoint
 CREATE INDEX `jobs_held` ON `jobs` (`account`,`pipeline`,`experiment`,`priority`) WHERE held = 1 and finished_at is null;--> statement-breakpoint
 CREATE INDEX `jobs_expiring` ON `jobs` (`expires_at`) WHERE expires_at is not null;--> statement-breakpoint
-CREATE INDEX `jobs_parent` ON `jobs` (`parent`) WHERE parent is not null;
+CREATE INDEX `jobs_parent` ON `jobs` (`parent`,`number`) WHERE parent is not null;
