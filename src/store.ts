@@ -99,7 +99,9 @@ export type Cause =
   /** A run by the clock. */
   | ({ kind: 'cron' } & CronRun)
   /** A run that is owed to the end of another job; see DueTrigger. */
-  | { kind: 'trigger'; key: number };
+  | { kind: 'trigger'; key: number }
+  /** A task starts it under this lease. `awaited`: the task is nothing but this job, and ends with it. */
+  | { kind: 'task'; token: string; awaited: boolean };
 
 /** One run of a stored pipeline by its cron pattern. It stands as long as it is the next one by this pattern. */
 export interface CronRun {

@@ -131,7 +131,7 @@ export function jobsOf(db: Handle, committer: Committer): Jobs {
         const full = noRoom(db, account, submission.limits, bytes);
         if (full) return { noRoom: full };
         const row = insertJob(db, account, submission, bytes);
-        if (cause) takeCause(db, cause, row);
+        if (cause) takeCause(db, cause, row, unit);
         insertItems(db, row, submission.job.nodes, submission.job.newTasks, unit);
         unit.append(account, row, submission.job.events);
         if (submission.job.nodes.some((node) => node.batch && node.status === 'ACTIVE'))
