@@ -18,9 +18,12 @@ export interface Graph {
 
 /**
  * Checks the graph in HKube's order: nodes as they come (duplicates, reserved names, flowInput paths, references),
- * cycles last. The sentences of HKube's own checks are HKube's.
+ * cycles last. The sentences of HKube's own checks are HKube's. What is only stored may have its flowInput from its runs.
  */
-export function graphOf(descriptor: Descriptor): { graph: Graph; problems: Problem[] } {
+export function graphOf(
+  descriptor: Descriptor,
+  { stored = false }: { stored?: boolean } = {},
+): { graph: Graph; problems: Problem[] } {
   const problems: Problem[] = [];
   const indexes = new Map(descriptor.nodes.map((node, index) => [node.nodeName, index]));
   const seen = new Set<string>();
@@ -50,7 +53,7 @@ export function graphOf(descriptor: Descriptor): { graph: Graph; problems: Probl
           'NOT_SUPPORTED',
         );
       } else if (reference.kind === 'flowInput') {
-        if (at(descriptor.flowInput, reference.path) === undefined) {
+        if (!stored && at(descriptor.flowInput, reference.path) === undefined) {
           refuse(`unable to find ${['flowInput', ...reference.path].join('.')}`, 'input');
         }
       } else if (reference.kind === 'list') {

@@ -8,7 +8,7 @@ export interface Limits {
   sockets: number | null;
   /** Jobs that have not ended. */
   runningJobs: number | null;
-  /** Bytes of descriptors, inputs, items, results, kept webhook bodies and events. */
+  /** Bytes of descriptors, stored pipelines, inputs, items, results, kept webhook bodies and events. */
   storedBytes: number | null;
 }
 export type LimitKind = keyof Limits;

@@ -10,6 +10,7 @@ import type { EventType, LoggedEvent, Verbosity } from './event.js';
 import type { Job, JobNode, JobStatus } from './job.js';
 import type { LeasedTask } from './lease.js';
 import type { KeyLimits, Limits, NoRoom } from './limits.js';
+import type { Pipeline, PipelineVersion, SaveMode } from './pipeline.js';
 import type { InputSource, Reference } from './reference.js';
 import type { ResultItem, ResultList } from './result.js';
 import type { Change, JobState, NewJob, Outcome } from './state.js';
@@ -22,7 +23,16 @@ import type { HttpHeader, Webhook, WebhookFormat } from './webhook.js';
  * is full or fails, which ends by itself. Ids are the public ones;
  * what belongs to another account is answered like what never existed.
  */
-export interface Store extends Jobs, Tasks, Links, Feed, Webhooks, Deliveries, Accounts, ApiKeys {
+export interface Store
+  extends Jobs,
+    Pipelines,
+    Tasks,
+    Links,
+    Feed,
+    Webhooks,
+    Deliveries,
+    Accounts,
+    ApiKeys {
   /** Whether the database answers. */
   ping(): Promise<boolean>;
   /** The newest time in which writes were refused with UnavailableError; null: there was none since the start. */
@@ -177,6 +187,61 @@ export interface Jobs {
     limit: number,
     maxBytes: number,
   ): Promise<ResultItem[]>;
+}
+
+// ── Stored pipelines ────────────────────────────────────────────────────────────────────────────────
+
+export interface PipelineSave {
+  accountId: string;
+  name: string;
+  /** What the descriptor says of itself, for lists. */
+  description: string | null;
+  tags: string[];
+  /** JSON text, defaults filled in. */
+  descriptor: string;
+  mode: SaveMode;
+  /** The version that is to be there before; null: any. */
+  ifVersion: number | null;
+  /** What every account may use; the account's own limits count as well. */
+  limits: Limits;
+  at: number;
+}
+
+/** The pipeline as it now is, or why nothing was written: `version` is the one there is, where another was expected. */
+export type PipelineSaved =
+  | { pipeline: Pipeline }
+  | { exists: true }
+  | { missing: true }
+  | { version: number }
+  | { noRoom: NoRoom }
+  | { full: number };
+
+export interface Pipelines {
+  /** Writes a version, unless the descriptor is the newest one's; see MAX_VERSIONS for how many are kept. */
+  savePipeline(save: PipelineSave): Promise<PipelineSaved>;
+  pipeline(accountId: string, name: string): Promise<Pipeline | null>;
+  pipelineById(accountId: string, id: string): Promise<Pipeline | null>;
+  /** By name, which is also what the page's places are. */
+  pipelines(accountId: string, page: Page): Promise<Pipeline[]>;
+  /** The descriptor, JSON text, of a version; null is the newest. Null for what is not there, or no longer. */
+  pipelineDescriptor(
+    accountId: string,
+    name: string,
+    version: number | null,
+  ): Promise<{ version: number; descriptor: string } | null>;
+  /** Newest first; the page's places are their numbers. */
+  pipelineVersions(accountId: string, name: string, page: Page): Promise<PipelineVersion[]>;
+  /** Removes it with its versions, as it was last; null for an unknown one. */
+  deletePipeline(accountId: string, name: string): Promise<Pipeline | null>;
+  /**
+   * Jobs of this name that have not ended and were made of the stored pipeline, some of them at a time: `next` is
+   * where to go on, null at the end.
+   */
+  storedRuns(
+    accountId: string,
+    name: string,
+    after: string | null,
+  ): Promise<{ jobUuids: string[]; next: string | null }>;
 }
 
 // ── Tasks ───────────────────────────────────────────────────────────────────────────────────────────

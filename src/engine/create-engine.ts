@@ -7,6 +7,7 @@ import { createApiKey, revokeApiKey } from './api-keys.js';
 import type { Engine } from './engine.js';
 import { createFeedReader } from './feed-reader.js';
 import type { Parts } from './parts.js';
+import { deletePipeline, runPipeline, savePipeline } from './pipelines.js';
 import { settleJob } from './settle.js';
 import { submit, unsupportedFormat } from './submit.js';
 import {
@@ -26,6 +27,9 @@ export function createEngine(parts: Parts): Engine {
   return {
     submit: (accountId, input) => submit(parts, accountId, input),
     cancelJob: (accountId, jobId, reason) => cancelJob(parts, accountId, jobId, reason),
+    savePipeline: (accountId, input) => savePipeline(parts, accountId, input),
+    deletePipeline: (accountId, name) => deletePipeline(parts, accountId, name),
+    runPipeline: (accountId, request) => runPipeline(parts, accountId, request),
     registerWebhook: (accountId, input) => registerWebhook(parts, accountId, input),
     updateWebhook: (accountId, id, input) => updateWebhook(parts, accountId, id, input),
     deleteWebhook: (accountId, id) => deleteWebhook(parts, accountId, id),

@@ -3,6 +3,8 @@ import type { Delivery, DeliveryAttempt } from '../delivery.js';
 import type { EventType, LoggedEvent } from '../event.js';
 import type { Job, Origin } from '../job.js';
 import type { KeyLimits, Limits } from '../limits.js';
+import type { FlowInputMode, Overrides } from '../merge.js';
+import type { Pipeline, SaveMode } from '../pipeline.js';
 import type { Cause, EventFilter } from '../store.js';
 import type { HttpHeader, Webhook, WebhookFormat } from '../webhook.js';
 import type { AttemptView } from './attempt-source.js';
@@ -20,6 +22,16 @@ export interface Engine {
   submit(accountId: string, submission: SubmitInput): Promise<Job>;
   /** Cancels a job that has not ended; NOT_ALLOWED_IN_STATE for one that has. */
   cancelJob(accountId: string, jobId: string, reason: string | null): Promise<Job>;
+
+  /**
+   * Stores a descriptor under its name. It is checked as at a submission, but for what only a run has: the paths of its
+   * flowInput, and its algorithms. CONFLICT where the mode or `ifVersion` does not fit.
+   */
+  savePipeline(accountId: string, input: SavePipelineRequest): Promise<Pipeline>;
+  /** Cancels the jobs that were made of it and have not ended, then removes it with its versions. */
+  deletePipeline(accountId: string, name: string): Promise<DeletedPipeline>;
+  /** Submits a stored pipeline with what is given merged over it; see merge.ts. */
+  runPipeline(accountId: string, request: RunPipelineRequest): Promise<Job>;
 
   registerWebhook(accountId: string, input: WebhookInput): Promise<{ webhook: Webhook; secret: string }>;
   updateWebhook(accountId: string, id: string, input: Partial<WebhookInput>): Promise<Webhook>;
@@ -56,7 +68,7 @@ export interface Engine {
 }
 
 export interface SubmitInput {
-  operation: 'submitPipeline' | 'submitDescriptor' | 'runAlgorithm';
+  operation: 'submitPipeline' | 'submitDescriptor' | 'runAlgorithm' | 'runPipeline';
   descriptor: unknown;
   received: unknown;
   idempotencyKey: string | null;
@@ -64,6 +76,32 @@ export interface SubmitInput {
   origin?: Origin;
   /** What it is for, if it must be done exactly once; a cause that is stale is thrown as StaleCauseError. */
   cause?: Cause;
+}
+
+export interface SavePipelineRequest {
+  descriptor: unknown;
+  mode: SaveMode;
+  /** The version that it is to follow; null: any. */
+  ifVersion: number | null;
+}
+
+export interface DeletedPipeline {
+  /** As it was. */
+  pipeline: Pipeline;
+  /** Jobs of it that had not ended, and how many of them were cancelled: the others ended by themselves. */
+  runningJobs: number;
+  stoppedJobs: number;
+}
+
+/** The origin is ['stored'] where not given. */
+export interface RunPipelineRequest extends Omit<SubmitInput, 'operation' | 'descriptor'> {
+  name: string;
+  /** Null: the newest. */
+  version: number | null;
+  /** Any part of a descriptor but its name. */
+  overrides: Overrides;
+  /** Not given: replace. */
+  flowInputMode?: FlowInputMode;
 }
 
 export interface ApiKeyInput {

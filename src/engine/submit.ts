@@ -14,14 +14,24 @@ import { publish } from './publish.js';
 const MAX_IDEMPOTENCY_KEY = 255;
 
 /** Submits a pipeline: idempotency first, then the checks, then one transaction. */
-export async function submit(parts: Parts, accountId: string, input: SubmitInput): Promise<Job> {
+export function submit(parts: Parts, accountId: string, input: SubmitInput): Promise<Job> {
+  return submitWith(parts, accountId, input, async () => input.descriptor);
+}
+
+/** The same with a descriptor that has to be found: only once no earlier submission answers. */
+export async function submitWith(
+  parts: Parts,
+  accountId: string,
+  input: Omit<SubmitInput, 'descriptor'>,
+  describe: () => Promise<unknown>,
+): Promise<Job> {
   const idempotency = idempotencyOf(input);
   if (idempotency) {
     const earlier = await parts.store.findIdempotent(accountId, idempotency);
     if (earlier) return answer(parts, accountId, earlier, idempotency);
   }
   const prefix = input.operation === 'submitDescriptor' ? ['descriptor'] : [];
-  const { descriptor, graph } = check(parts, input.descriptor, prefix);
+  const { descriptor, graph } = check(parts, await describe(), prefix);
   const targets = targetsOf(parts, descriptor, prefix);
   const at = parts.clock.now();
   const job = newJob(parts.ids.uuid(), descriptor, graph, input.origin ?? RAW, at);
@@ -56,7 +66,11 @@ async function answer(
 }
 
 /** The hash is of the input as it was received, so that a default that changes later makes no conflict. */
-function idempotencyOf({ operation, idempotencyKey, received }: SubmitInput): IdempotencyKey | null {
+function idempotencyOf({
+  operation,
+  idempotencyKey,
+  received,
+}: Omit<SubmitInput, 'descriptor'>): IdempotencyKey | null {
   if (idempotencyKey === null) return null;
   if (
     idempotencyKey.length < 1 ||
@@ -75,13 +89,27 @@ function idempotencyOf({ operation, idempotencyKey, received }: SubmitInput): Id
   return { operation, key: idempotencyKey, hash };
 }
 
-function check(parts: Parts, value: unknown, prefix: string[]): { descriptor: Descriptor; graph: Graph } {
-  const refuse = (problems: Problem[]): never => {
-    throw new ProblemError(problems.map((one) => ({ ...one, path: [...prefix, ...one.path] })));
-  };
+/** A descriptor that can be stored: what its runs bring and what they are run by need not be there. */
+export function checkStored(parts: Parts, value: unknown, prefix: string[]): Descriptor {
+  const { descriptor } = parsed(value, prefix);
+  const { problems } = graphOf(descriptor, { stored: true });
+  if (problems.length > 0) throw refusal(problems, prefix);
+  targetsOf(parts, descriptor, prefix);
+  return descriptor;
+}
+
+function refusal(problems: Problem[], prefix: string[]): ProblemError {
+  return new ProblemError(problems.map((one) => ({ ...one, path: [...prefix, ...one.path] })));
+}
+
+function parsed(value: unknown, prefix: string[]): { descriptor: Descriptor } {
   const parsed = parseDescriptor(value);
-  if ('problems' in parsed) return refuse(parsed.problems);
-  const { descriptor } = parsed;
+  if ('problems' in parsed) throw refusal(parsed.problems, prefix);
+  return parsed;
+}
+
+function check(parts: Parts, value: unknown, prefix: string[]): { descriptor: Descriptor; graph: Graph } {
+  const { descriptor } = parsed(value, prefix);
   const { graph, problems } = graphOf(descriptor);
   descriptor.nodes.forEach((node, index) => {
     if (parts.algorithms.has(node.algorithmName!)) return;
@@ -92,7 +120,7 @@ function check(parts: Parts, value: unknown, prefix: string[]): { descriptor: De
       path: ['nodes', String(index), 'algorithmName'],
     });
   });
-  if (problems.length > 0) refuse(problems);
+  if (problems.length > 0) throw refusal(problems, prefix);
   return { descriptor, graph };
 }
 

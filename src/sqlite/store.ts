@@ -12,6 +12,7 @@ import { GroupCommit } from './group-commit.js';
 import { jobsOf } from './jobs.js';
 import { linksOf } from './links.js';
 import { Outages } from './outages.js';
+import { pipelinesOf } from './pipelines.js';
 import { tasksOf } from './tasks.js';
 import { webhooksOf } from './webhooks.js';
 
@@ -42,6 +43,7 @@ export function openSqliteStore({ folder, clock, ids, own, log, maxMb }: SqliteO
     const committer = committerOf(db, commits, ids);
     return {
       ...jobsOf(db, committer),
+      ...pipelinesOf(db, commits, ids),
       ...tasksOf(db, commits, ids),
       ...linksOf(db),
       ...feedOf(db),

@@ -257,7 +257,7 @@ export const jobLinks = sqliteTable(
   ],
 );
 
-/** Stored pipelines, and every version of each. */
+/** Stored pipelines. What the newest version says of itself is beside it, so that lists need not read descriptors. */
 export const pipelines = sqliteTable(
   'pipelines',
   {
@@ -266,18 +266,17 @@ export const pipelines = sqliteTable(
     account: integer().notNull(),
     name: text().notNull(),
     version: integer().notNull(),
-    descriptor: text().notNull(),
+    description: text(),
+    tags: text().notNull(),
     createdAt: integer('created_at').notNull(),
     modifiedAt: integer('modified_at').notNull(),
     /** Why the last run that a trigger owed it could not be submitted. */
     triggerError: text('trigger_error'),
   },
-  (t) => [
-    uniqueIndex('pipelines_name').on(t.account, t.name),
-    index('pipelines_account').on(t.account, t.key),
-  ],
+  (t) => [uniqueIndex('pipelines_name').on(t.account, t.name)],
 );
 
+/** The newest versions of each stored pipeline, the one that runs among them. */
 export const pipelineVersions = sqliteTable(
   'pipeline_versions',
   {

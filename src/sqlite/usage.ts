@@ -3,8 +3,8 @@ import type { NewJob } from '../state.js';
 import type { Handle } from './database.js';
 
 /**
- * What accounts.stored_bytes counts: the texts of job_inputs, node_inputs, task_items, task_results, delivery_bodies
- * and events, in UTF-8. It is written in the transaction that writes them, and whoever removes such rows takes their
+ * What accounts.stored_bytes counts: the texts of job_inputs, node_inputs, task_items, task_results, pipeline_versions,
+ * delivery_bodies and events, in UTF-8. It is written in the transaction that writes them, and whoever removes such rows takes their
  * `octet_length` off again; test/sqlite/fixture.ts counts anew and compares.
  */
 export function bytesOf(texts: readonly (string | null)[]): number {
@@ -26,12 +26,13 @@ export function addUse(db: Handle, account: number, bytes: number, endedJobs = 0
   ).run(bytes, endedJobs, account);
 }
 
-/** The limit that one more job of so many bytes would break; null: there is room. */
+/** The limit that one more job (or none) of so many bytes would break; null: there is room. */
 export function noRoom(
   db: Handle,
   account: { key: number; id: string },
   server: Limits,
   bytes: number,
+  jobs: 0 | 1 = 1,
 ): NoRoom | null {
   const row = db
     .prepare(
@@ -41,7 +42,8 @@ export function noRoom(
   const own = { ...NO_LIMITS, runningJobs: row.max_running_jobs, storedBytes: row.max_stored_bytes };
   const limits = limitsOf(server, { account: { id: account.id, limits: own }, apiKey: null });
   return (
-    roomFor(limits, 'runningJobs', row.running_jobs, 1) ??
-    roomFor(limits, 'storedBytes', row.stored_bytes, bytes)
+    (jobs > 0 ? roomFor(limits, 'runningJobs', row.running_jobs, jobs) : null) ??
+    // What takes no more than it gives back is always let in.
+    (bytes > 0 ? roomFor(limits, 'storedBytes', row.stored_bytes, bytes) : null)
   );
 }

@@ -12,6 +12,7 @@ import type { Outcome } from '../../src/state.js';
 import type { AttemptRecord, DueDelivery, IdempotencyKey, JobTarget, Store } from '../../src/store.js';
 import { parseLeaseToken } from '../../src/task.js';
 import type { VirtualClock } from '../support/clock.js';
+import { pipelineCases } from './pipelines.js';
 
 export interface Opened {
   store: Store;
@@ -1045,6 +1046,11 @@ export function storeSuite(name: string, open: () => Promise<Opened>): void {
         expect((await store.usage(account)).storedBytes).toBe(before + 2);
       });
     });
+
+    pipelineCases(
+      () => opened,
+      () => store,
+    );
 
     it('keeps everything over a restart', async () => {
       await webhook('http://hook.example/');

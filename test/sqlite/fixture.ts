@@ -148,6 +148,11 @@ export class Fixture {
       ofJob('octet_length(t.input) + ifnull(octet_length(t.extra_data), 0)', 'node_inputs'),
       ofJob('octet_length(t.value)', 'task_items'),
       ofJob('octet_length(t.value)', 'task_results'),
+      sum(
+        'octet_length(v.descriptor)',
+        'pipeline_versions v join pipelines p on p.key = v.pipeline',
+        'p.account',
+      ),
       sum('octet_length(b.body)', 'delivery_bodies b join deliveries d on d.key = b.delivery', 'd.account'),
       sum('octet_length(e.facts)', 'events e', 'e.account'),
     ];

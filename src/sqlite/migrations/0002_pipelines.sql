@@ -50,7 +50,8 @@ CREATE TABLE `pipelines` (
 	`account` integer NOT NULL,
 	`name` text NOT NULL,
 	`version` integer NOT NULL,
-	`descriptor` text NOT NULL,
+	`description` text,
+	`tags` text NOT NULL,
 	`created_at` integer NOT NULL,
 	`modified_at` integer NOT NULL,
 	`trigger_error` text
@@ -58,7 +59,6 @@ CREATE TABLE `pipelines` (
 --> statement-breakpoint
 CREATE UNIQUE INDEX `pipelines_id_unique` ON `pipelines` (`id`);--> statement-breakpoint
 CREATE UNIQUE INDEX `pipelines_name` ON `pipelines` (`account`,`name`);--> statement-breakpoint
-CREATE INDEX `pipelines_account` ON `pipelines` (`account`,`key`);--> statement-breakpoint
 CREATE TABLE `triggered` (
 	`key` integer PRIMARY KEY AUTOINCREMENT NOT NULL,
 	`pipeline` integer NOT NULL,
