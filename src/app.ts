@@ -5,6 +5,7 @@ import { resolve } from 'node:path';
 import { createSchema } from '../schema/schema.js';
 import { type ApiKey, DEFAULT_ACCOUNT_NAME } from './account.js';
 import type { Bus } from './bus.js';
+import { PIPELINE_QUEUE } from './child.js';
 import { type Clock, systemClock } from './clock.js';
 import { type Config, ConfigError } from './config.js';
 import { createDispatcher } from './deliver/dispatcher.js';
@@ -17,6 +18,7 @@ import type { ApiKeyInput, Engine } from './engine/engine.js';
 import { createExpander } from './engine/expander.js';
 import { createLeases } from './engine/leases.js';
 import type { Parts } from './engine/parts.js';
+import { createSubPipelines } from './engine/sub-pipelines.js';
 import { createSweeper, expireLeases } from './engine/sweeper.js';
 import { messageOf, UnavailableError } from './errors.js';
 import type { Encode } from './format.js';
@@ -151,6 +153,7 @@ async function compose(
   });
   const expander = createExpander(parts);
   const sweeper = createSweeper(parts);
+  const subPipelines = createSubPipelines(parts, { worker: `${worker}/pipelines` });
   const dispatcher = createDispatcher({
     store,
     bus,
@@ -161,7 +164,7 @@ async function compose(
     maxInFlight: config.webhookConcurrency,
     maxPerUrl: config.webhookConcurrencyPerUrl,
   });
-  const loops = { pool, expander, sweeper, dispatcher };
+  const loops = { pool, expander, sweeper, subPipelines, dispatcher };
 
   const server: HttpServer = createHttpServer({
     engine,
@@ -196,11 +199,18 @@ async function compose(
 
   closers.push(() => server.close(config.shutdownMs));
   const unlisten = bus.listen('expansion', () => expander.wake());
+  closers.push(bus.listen('links', () => subPipelines.wake()));
+  closers.push(
+    bus.listen('ready', ({ queue }) => {
+      if (queue === PIPELINE_QUEUE) subPipelines.wake();
+    }),
+  );
   closers.push(bus.listen('key', ({ keyId }) => server.revoke(keyId)));
   closers.push(
     unlisten,
     () => expander.stop(),
     () => sweeper.stop(),
+    () => subPipelines.stop(),
     () => dispatcher.stop(config.shutdownMs),
   );
   closers.push(() => pool.stop(config.shutdownMs));

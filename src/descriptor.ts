@@ -33,6 +33,8 @@ const node = z.object({
   kind: z
     .enum(['algorithm', 'pipeline', 'debug', 'dataSource', 'gateway', 'output', 'hyperparamsTuner'])
     .default('algorithm'),
+  /** What kinds other than `algorithm` need: `name`, of a stored pipeline. */
+  spec: z.record(z.string(), z.unknown()).optional(),
   batchOperation: z.enum(['indexed', 'cartesian']).default('indexed'),
   retry: retry.prefault({}),
   /** Seconds a task may run; 0: as long as it likes. */
@@ -202,6 +204,12 @@ function textProblems(descriptor: Descriptor): Problem[] {
     }));
 }
 
+/** The stored pipeline that a node of kind "pipeline" names; null where it names none. */
+export function pipelineOf({ spec }: Pick<Descriptor['nodes'][number], 'spec'>): string | null {
+  const name = spec?.['name'];
+  return typeof name === 'string' && name.length > 0 && name.length <= MAX_NAME ? name : null;
+}
+
 /** Parts of HKube's language that are understood but not run here. */
 function supportProblems(descriptor: Descriptor): Problem[] {
   const problems: Problem[] = [];
@@ -210,9 +218,16 @@ function supportProblems(descriptor: Descriptor): Problem[] {
     refuse('kind "stream" is not supported: only batch pipelines are run', ['kind']);
   descriptor.nodes.forEach((one, index) => {
     const path = ['nodes', String(index)];
+    if (one.kind === 'pipeline') {
+      if (pipelineOf(one) === null) {
+        const message = `node ${one.nodeName} must have spec with name`;
+        problems.push({ code: 'INVALID', message, path: [...path, 'spec'] });
+      }
+      return;
+    }
     if (one.kind !== 'algorithm') {
       refuse(
-        `${fieldName(path)}.kind "${one.kind}" is not supported: only nodes of kind "algorithm" are run`,
+        `${fieldName(path)}.kind "${one.kind}" is not supported: only nodes of kind "algorithm" and "pipeline" are run`,
         [...path, 'kind'],
       );
     } else if (one.algorithmName === undefined) {

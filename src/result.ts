@@ -17,3 +17,23 @@ export interface ResultList {
   items: ResultItem[] | null;
   bytes: number;
 }
+
+/** The largest result of a task, as JSON. */
+export const MAX_TASK_RESULT_BYTES = 4 * 1024 * 1024;
+
+/** An item as HKube 2.x writes it in lists of results. */
+export function resultItemJson({
+  nodeName,
+  batchIndex,
+  algorithmName,
+  resultJson,
+  error,
+}: ResultItem): string {
+  const head = JSON.stringify({ nodeName, ...(batchIndex !== null && { batchIndex }), algorithmName }).slice(
+    0,
+    -1,
+  );
+  if (error !== null) return `${head},"error":${JSON.stringify(error)}}`;
+  // A skipped leaf has neither.
+  return resultJson === null ? `${head}}` : `${head},"result":${resultJson}}`;
+}

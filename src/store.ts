@@ -23,16 +23,7 @@ import type { HttpHeader, Webhook, WebhookFormat } from './webhook.js';
  * is full or fails, which ends by itself. Ids are the public ones;
  * what belongs to another account is answered like what never existed.
  */
-export interface Store
-  extends Jobs,
-    Pipelines,
-    Tasks,
-    Links,
-    Feed,
-    Webhooks,
-    Deliveries,
-    Accounts,
-    ApiKeys {
+export interface Store extends Jobs, Pipelines, Tasks, Links, Feed, Webhooks, Deliveries, Accounts, ApiKeys {
   /** Whether the database answers. */
   ping(): Promise<boolean>;
   /** The newest time in which writes were refused with UnavailableError; null: there was none since the start. */

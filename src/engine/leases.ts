@@ -1,4 +1,5 @@
 import { oversizeMessage } from '../batch.js';
+import { PIPELINE_QUEUE } from '../child.js';
 import { UnavailableError } from '../errors.js';
 import { LEASE_MS, type LeasedTask } from '../lease.js';
 import type { Outcome } from '../state.js';
@@ -74,7 +75,7 @@ export function createLeases(
    */
   const orphaned = async () =>
     (await store.readyQueues(options.queues.length + MAX_ORPHANED)).filter(
-      (queue) => !options.queues.includes(queue),
+      (queue) => queue !== PIPELINE_QUEUE && !options.queues.includes(queue),
     );
 
   return {

@@ -1,5 +1,6 @@
 import { begin } from '../advance.js';
-import type { Descriptor } from '../descriptor.js';
+import { PIPELINE_QUEUE } from '../child.js';
+import { type Descriptor, pipelineOf } from '../descriptor.js';
 import type { Graph } from '../graph.js';
 import { type Origin, progressOf } from '../job.js';
 import type { JobRow, NewJob, NodeRow } from '../state.js';
@@ -18,9 +19,10 @@ export function newJob(
     return {
       index,
       name: node.nodeName,
-      algorithmName: node.algorithmName!,
+      // Of a pipeline node, what it runs.
+      algorithmName: (node.kind === 'pipeline' ? pipelineOf(node) : node.algorithmName)!,
       // Module algorithms have a queue each, of their own name.
-      queue: node.algorithmName!,
+      queue: node.kind === 'pipeline' ? PIPELINE_QUEUE : node.algorithmName!,
       batch: batches.length > 0,
       parents,
       retryPolicy: node.retry.policy,

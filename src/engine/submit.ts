@@ -7,6 +7,7 @@ import { type Job, RAW } from '../job.js';
 import { limitReached } from '../limits.js';
 import type { IdempotencyKey, JobTarget } from '../store.js';
 import type { SubmitInput } from './engine.js';
+import { unknownPipelines } from './known-pipelines.js';
 import { newJob } from './new-job.js';
 import type { Parts } from './parts.js';
 import { publish } from './publish.js';
@@ -32,6 +33,8 @@ export async function submitWith(
   }
   const prefix = input.operation === 'submitDescriptor' ? ['descriptor'] : [];
   const { descriptor, graph } = check(parts, await describe(), prefix);
+  const unknown = await unknownPipelines(parts.store, accountId, descriptor);
+  if (unknown.length > 0) throw refusal(unknown, prefix);
   const targets = targetsOf(parts, descriptor, prefix);
   const at = parts.clock.now();
   const job = newJob(parts.ids.uuid(), descriptor, graph, input.origin ?? RAW, at);
@@ -112,7 +115,7 @@ function check(parts: Parts, value: unknown, prefix: string[]): { descriptor: De
   const { descriptor } = parsed(value, prefix);
   const { graph, problems } = graphOf(descriptor);
   descriptor.nodes.forEach((node, index) => {
-    if (parts.algorithms.has(node.algorithmName!)) return;
+    if (node.kind === 'pipeline' || parts.algorithms.has(node.algorithmName!)) return;
     const known = [...parts.algorithms.keys()].sort().slice(0, 10).join(', ');
     problems.push({
       code: 'NOT_FOUND',

@@ -1,5 +1,6 @@
 import type { Clock } from '../clock.js';
 import type { LeasedTask } from '../lease.js';
+import { MAX_TASK_RESULT_BYTES } from '../result.js';
 import type { AlgorithmFile } from './algorithms.js';
 import type { LogLine } from './messages.js';
 import type { Report } from './reports.js';
@@ -37,7 +38,7 @@ export interface PoolLimits {
 
 export const poolLimits: PoolLimits = {
   maxInputBytes: 64 * 1024 * 1024,
-  maxResultBytes: 4 * 1024 * 1024,
+  maxResultBytes: MAX_TASK_RESULT_BYTES,
   memoryMb: 512,
   graceMs: 1_000,
   stallMs: 5_000,

@@ -154,7 +154,6 @@ function taskOf(db: Handle, { parent_key, token }: OwedSqlRow): Pick<OwedLink, '
     timeout_ms: number | null;
   };
   const ended = row.status === 'SUCCEEDED' || row.status === 'CANCELLED';
-  const failure =
-    ended || row.error === null ? null : (JSON.parse(row.error) as { message: string }).message;
+  const failure = ended || row.error === null ? null : (JSON.parse(row.error) as { message: string }).message;
   return { failure, timeoutMs: row.timeout_ms };
 }
