@@ -61,8 +61,8 @@ export function connection<T extends { id: string }>(
   return keyedConnection(args, (row) => row.id, load);
 }
 
-// One row more than asked for tells whether another page follows.
-async function keyedConnection<T>(
+/** The same of rows with places of their own. One row more than asked for tells whether another page follows. */
+export async function keyedConnection<T>(
   args: PageArgs,
   keyOf: (row: T) => string,
   load: (page: Page) => Promise<T[]>,

@@ -107,8 +107,8 @@ const ConcurrentPipelinesInput = builder.inputType('ConcurrentPipelinesInput', {
   fields: (t) => ({
     amount: t.int({ required: true, description: '1 to 10,000.' }),
     rejectOnFailure: t.boolean({
-      defaultValue: true,
-      description: 'Whether one too many is refused; else it waits as PENDING.',
+      // No default of GraphQL's: a run of a stored pipeline leaves what is stored.
+      description: 'Whether one too many is refused; else it waits as PENDING. True where not given.',
     }),
   }),
 });

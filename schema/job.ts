@@ -1,5 +1,5 @@
 import { encodeCursor } from '../src/feed.js';
-import type { Job, JobStatus } from '../src/job.js';
+import type { Job, JobStatus, JobType } from '../src/job.js';
 import { apiError } from './api-error.js';
 import { builder } from './builder.js';
 import { connection } from './connection.js';
@@ -26,6 +26,25 @@ export const JobStatusEnum = builder.enumType('JobStatus', {
   }),
 });
 
+const JobTypeEnum = builder.enumType('JobType', {
+  description: "How a job came about: HKube's types, in capitals.",
+  values: {
+    RAW: { value: 'raw', description: 'A descriptor was submitted.' },
+    STORED: { value: 'stored', description: 'A stored pipeline was run.' },
+    ALGORITHM: { value: 'algorithm', description: 'A single algorithm was run.' },
+    NODE: { value: 'node', description: 'A job was run again from one of its nodes on.' },
+    RERUN: { value: 'rerun', description: 'A job was run again.' },
+    CRON: { value: 'cron', description: 'The clock ran a stored pipeline.' },
+    TRIGGER: { value: 'trigger', description: 'The end of another job ran a stored pipeline.' },
+    SUB_PIPELINE: { value: 'sub-pipeline', description: 'A task of another job has started it.' },
+  } satisfies Record<string, { value: JobType; description: string }>,
+});
+
+export const JobConnection = builder.connectionObject(
+  { type: JobRef, name: 'JobConnection', description: 'A page of jobs.' },
+  { name: 'JobEdge', description: 'A job and its place.' },
+);
+
 builder.node(JobRef, {
   description: 'One run of a pipeline.',
   id: { resolve: (job) => job.id },
@@ -36,6 +55,10 @@ builder.node(JobRef, {
     externalId: t.exposeString('externalId', {
       nullable: true,
       description: 'What the client calls it; null where it did not say.',
+    }),
+    types: t.expose('types', {
+      type: [JobTypeEnum],
+      description: 'How it came about; one that has several reasons has several types.',
     }),
     pipelineName: t.exposeString('pipelineName', { description: 'The name in the descriptor.' }),
     descriptor: t.field({
@@ -133,7 +156,7 @@ builder.node(JobRef, {
   }),
 });
 
-const JobFilterInput = builder.inputType('JobFilter', {
+export const JobFilterInput = builder.inputType('JobFilter', {
   description: 'Which jobs: those that match every field given.',
   fields: (t) => ({
     statuses: t.field({ type: [JobStatusEnum], description: 'In one of these states.' }),
@@ -163,8 +186,7 @@ builder.queryFields((t) => ({
       resolve: (_root, { filter, ...args }, { store, viewer }) =>
         connection(args, (page) => store.jobs(viewer.account.id, given(filter), page)),
     },
-    { name: 'JobConnection', description: 'A page of jobs.' },
-    { name: 'JobEdge', description: 'A job and its place.' },
+    JobConnection,
   ),
 }));
 

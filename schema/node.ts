@@ -16,6 +16,7 @@ const TYPE_OF_PREFIX = new Map([
   ['acc', 'Account'],
   ['dlv', 'Delivery'],
   ['key', 'ApiKey'],
+  ['pip', 'Pipeline'],
   ['tsk', 'Task'],
   ['wh', 'Webhook'],
 ]);

@@ -10,7 +10,7 @@ import {
 import { JobRef } from './refs.js';
 import { attempt, payloadType } from './user-error.js';
 
-const IDEMPOTENCY_KEY =
+export const IDEMPOTENCY_KEY =
   '1 to 255 characters, kept 24 hours at least: the same key with the same input gives the same job, with another one IDEMPOTENCY_CONFLICT.';
 
 const SubmitPipelineInput = builder.inputType('SubmitPipelineInput', {
@@ -70,7 +70,8 @@ const RunAlgorithmInput = builder.inputType('RunAlgorithmInput', {
   }),
 });
 
-const submitted = (name: string, description: string) =>
+/** The payload of a mutation that makes a job. */
+export const submitted = (name: string, description: string) =>
   payloadType<{ job: Job }>(name, description, (t) => ({
     job: t.field({
       type: JobRef,
@@ -101,14 +102,14 @@ function descriptorOf(input: typeof SubmitPipelineInput.$inferInput): Record<str
   };
 }
 
-function optionsOf({ concurrentPipelines, ...rest }: typeof PipelineOptionsInput.$inferInput) {
+export function optionsOf({ concurrentPipelines, ...rest }: typeof PipelineOptionsInput.$inferInput) {
   return {
     ...withoutNulls(rest),
     ...(concurrentPipelines && { concurrentPipelines: withoutNulls(concurrentPipelines) }),
   };
 }
 
-function withoutNulls(input: object): Record<string, unknown> {
+export function withoutNulls(input: object): Record<string, unknown> {
   return Object.fromEntries(Object.entries(input).filter(([, value]) => value !== null));
 }
 

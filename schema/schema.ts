@@ -13,6 +13,7 @@ import './limit.js';
 import './pipeline.js';
 import './progress.js';
 import './result.js';
+import './stored-pipeline.js';
 import './task.js';
 import './user-error.js';
 import './webhook.js';

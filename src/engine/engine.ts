@@ -72,7 +72,7 @@ export interface SubmitInput {
   descriptor: unknown;
   received: unknown;
   idempotencyKey: string | null;
-  /** How it came about; not given: a client has submitted it. */
+  /** How it came about; not given: as the operation says. */
   origin?: Origin;
   /** What it is for, if it must be done exactly once; a cause that is stale is thrown as StaleCauseError. */
   cause?: Cause;
@@ -93,7 +93,6 @@ export interface DeletedPipeline {
   stoppedJobs: number;
 }
 
-/** The origin is ['stored'] where not given. */
 export interface RunPipelineRequest extends Omit<SubmitInput, 'operation' | 'descriptor'> {
   name: string;
   /** Null: the newest. */

@@ -1,6 +1,6 @@
 import { depthProblem } from '../descriptor.js';
 import { ProblemError, problem, shown } from '../errors.js';
-import { type Job, RAW } from '../job.js';
+import type { Job } from '../job.js';
 import { limitReached } from '../limits.js';
 import { mergeDescriptor, type Overrides } from '../merge.js';
 import { notFoundSentence, type Pipeline } from '../pipeline.js';
@@ -107,15 +107,10 @@ export async function runPipeline(
   const tooDeep = depthProblem(overrides);
   if (tooDeep) throw new ProblemError(tooDeep);
   try {
-    return await submitWith(
-      parts,
-      accountId,
-      { origin: { ...RAW, types: ['stored'] }, ...request, operation: 'runPipeline' },
-      async () => {
-        const stored = await descriptorOf(parts, accountId, name, version);
-        return { ...mergeDescriptor(stored, overrides, flowInputMode), name };
-      },
-    );
+    return await submitWith(parts, accountId, { ...request, operation: 'runPipeline' }, async () => {
+      const stored = await descriptorOf(parts, accountId, name, version);
+      return { ...mergeDescriptor(stored, overrides, flowInputMode), name };
+    });
   } catch (error) {
     if (!(error instanceof ProblemError)) throw error;
     throw new ProblemError(error.problems.map((one) => ({ ...one, path: placeOf(one.path, overrides) })));

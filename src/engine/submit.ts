@@ -3,7 +3,7 @@ import { type Descriptor, fieldName, parseDescriptor } from '../descriptor.js';
 import { checkUrl } from '../destination.js';
 import { type Problem, ProblemError, problem, StaleCauseError, shown } from '../errors.js';
 import { type Graph, graphOf } from '../graph.js';
-import { type Job, RAW } from '../job.js';
+import { type Job, type JobType, RAW } from '../job.js';
 import { limitReached } from '../limits.js';
 import type { IdempotencyKey, JobTarget } from '../store.js';
 import type { SubmitInput } from './engine.js';
@@ -13,6 +13,12 @@ import type { Parts } from './parts.js';
 import { publish } from './publish.js';
 
 const MAX_IDEMPOTENCY_KEY = 255;
+const TYPE_OF: Record<SubmitInput['operation'], JobType> = {
+  submitPipeline: 'raw',
+  submitDescriptor: 'raw',
+  runAlgorithm: 'algorithm',
+  runPipeline: 'stored',
+};
 
 /** Submits a pipeline: idempotency first, then the checks, then one transaction. */
 export function submit(parts: Parts, accountId: string, input: SubmitInput): Promise<Job> {
@@ -37,7 +43,8 @@ export async function submitWith(
   if (unknown.length > 0) throw refusal(unknown, prefix);
   const targets = targetsOf(parts, descriptor, prefix);
   const at = parts.clock.now();
-  const job = newJob(parts.ids.uuid(), descriptor, graph, input.origin ?? RAW, at);
+  const origin = input.origin ?? { ...RAW, types: [TYPE_OF[input.operation]] };
+  const job = newJob(parts.ids.uuid(), descriptor, graph, origin, at);
   const { limits } = parts;
   const { cause } = input;
   const submitted = await parts.store.submit({ accountId, job, targets, idempotency, limits, cause, at });

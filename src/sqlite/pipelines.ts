@@ -36,6 +36,10 @@ const SELECT = 'select * from pipelines where account = (select key from account
 
 /** Rows of one look at the jobs that run: about a millisecond. */
 const LOOKED_AT = 500;
+/** Experiment, held and key of a running job. */
+type Place = [string | Buffer, number, number];
+/** Behind all of them: SQLite orders bytes behind every text. */
+const START: Place = [Buffer.alloc(0), 0, 0];
 /** Jobs that are made of what is stored. */
 const STORED: readonly JobType[] = ['stored', 'cron', 'trigger'];
 
@@ -106,15 +110,15 @@ export function pipelinesOf(db: Handle, commits: GroupCommit, ids: Ids): Pipelin
       }),
 
     async storedRuns(accountId, name, after) {
+      const [experiment, held, key] = after === null ? START : (JSON.parse(after) as Place);
       // Backwards: a job that gets a slot goes from held to not held, and is met again.
       const rows = db
         .prepare(
           `select experiment, held, key, uuid, types from jobs indexed by jobs_running
-           where account = @account and pipeline = @name and finished_at is null
-           and (@after is null or (experiment, held, key) < (@after ->> 0, @after ->> 1, @after ->> 2))
-           order by experiment desc, held desc, key desc limit @limit`,
+           where account = ? and pipeline = ? and finished_at is null and (experiment, held, key) < (?, ?, ?)
+           order by experiment desc, held desc, key desc limit ?`,
         )
-        .all({ account: accountKey(db, accountId), name, after, limit: LOOKED_AT }) as {
+        .all(accountKey(db, accountId), name, experiment, held, key, LOOKED_AT) as {
         experiment: string;
         held: number;
         key: number;
@@ -126,7 +130,7 @@ export function pipelinesOf(db: Handle, commits: GroupCommit, ids: Ids): Pipelin
         jobUuids: rows
           .filter(({ types }) => (JSON.parse(types) as JobType[]).some((type) => STORED.includes(type)))
           .map(({ uuid }) => uuid),
-        next: last && JSON.stringify([last.experiment, last.held, last.key]),
+        next: last && JSON.stringify([last.experiment, last.held, last.key] satisfies Place),
       };
     },
   };
