@@ -16,14 +16,14 @@ export const PipelineKindEnum = builder.enumType('PipelineKind', {
 
 type Kind = 'algorithm' | 'pipeline' | 'debug' | 'dataSource' | 'gateway' | 'output' | 'hyperparamsTuner';
 const NodeKindEnum = builder.enumType('NodeKind', {
-  description: "HKube's kinds of nodes. Only `algorithm` is run here; the others are NOT_SUPPORTED.",
+  description: "HKube's kinds of nodes. `algorithm` and `output` are run here; the others are NOT_SUPPORTED.",
   values: described<Kind>({
     algorithm: 'Runs an algorithm.',
     pipeline: 'Runs a stored pipeline.',
     debug: 'Hands its input to a developer.',
     dataSource: 'Reads a data source.',
     gateway: 'Lets requests from outside into a stream.',
-    output: 'Collects the output.',
+    output: 'Runs nothing: its result is its input. A pipeline has one at most, and no node after it.',
     hyperparamsTuner: 'Searches for good parameters.',
   }),
 });

@@ -3,7 +3,7 @@ import type { EventType } from './event.js';
 import { childrenOf } from './graph.js';
 import { isEnded, type JobStatus, type Progress, progressOf, type TaskErrorCode } from './job.js';
 import { MAX_LOST_LEASES } from './lease.js';
-import type { Change, JobRow, JobState, NodeRow, Outcome, TaskRow } from './state.js';
+import type { Change, JobRow, JobState, NodeRow, Outcome, Spawned, TaskRow } from './state.js';
 import { type RetryPolicy, type TaskRef, taskId } from './task.js';
 
 /**
@@ -39,6 +39,8 @@ class Fold {
   private readonly changedTasks = new Set<TaskRow>();
   private readonly newTasks: Change['newTasks'] = [];
   private readonly results: Change['results'] = [];
+  private readonly arrivals: Change['arrivals'] = [];
+  private readonly lookedAt: number[] = [];
   private readonly events: Change['events'] = [];
   private readonly revoked: string[] = [];
   private readonly percentBefore: number;
@@ -58,6 +60,8 @@ class Fold {
       tasks: [...this.changedTasks],
       newTasks: this.newTasks,
       results: this.results,
+      arrivals: this.arrivals,
+      lookedAt: this.lookedAt,
       events: this.events,
       revoked: this.revoked,
     };
@@ -92,6 +96,8 @@ class Fold {
       }
       case 'expanded':
         return this.expand(outcome);
+      case 'spawned':
+        return this.spawn(outcome);
       case 'expansionFailed': {
         const node = this.nodes[outcome.node];
         if (node?.status !== 'ACTIVE') return false;
@@ -125,7 +131,7 @@ class Fold {
         this.settle(node, task, outcome.at);
         this.emitTask('TASK_COMPLETED', node, task, outcome.at);
         this.free(task);
-        this.finish(node, outcome.at);
+        this.finish(node, task, outcome.at);
         return true;
       case 'failed':
         this.start(node, task, outcome.at);
@@ -203,7 +209,7 @@ class Fold {
     const total = node.total ?? 1;
     const percent = Math.round((node.failed / total) * 100);
     if (percent < this.job.batchTolerance) {
-      this.finish(node, at);
+      this.finish(node, task, at);
       return;
     }
     const sentence = `${node.failed}/${total} (${percent}%) failed tasks, batch tolerance is ${this.job.batchTolerance}%, error: ${message}`;
@@ -219,55 +225,101 @@ class Fold {
   private expand(outcome: Extract<Outcome, { kind: 'expanded' }>): boolean {
     const node = this.nodes[outcome.node];
     // A chunk that another expansion has already made is stale.
-    if (node?.status !== 'ACTIVE' || !node.batch || node.expanded !== outcome.from) return false;
+    if (node?.status !== 'ACTIVE' || !node.batch || isWaiting(node) || node.expanded !== outcome.from)
+      return false;
     this.changedNodes.add(node);
-    node.total ??= outcome.total;
-    if (node.total === 0) {
-      node.status = 'SKIPPED';
-      this.emitTask(
-        'TASK_SKIPPED',
-        node,
-        { ...newTask(node.index, 0, outcome.at), status: 'SKIPPED' },
-        outcome.at,
-      );
-      this.finished(node, outcome.at);
-      return true;
-    }
     outcome.items.forEach((itemJson, index) => {
       this.newTasks.push({ ...newTask(node.index, outcome.from + index + 1, outcome.at), itemJson });
     });
     node.expanded += outcome.items.length;
+    if (node.total === null) this.counted(node, outcome.total, outcome.at);
     return true;
   }
 
-  private finish(node: NodeRow, at: number): void {
+  /** Rows come in any order, by parents' items: those of the first one are 1 … fan. */
+  private spawn(outcome: Spawned): boolean {
+    const node = this.nodes[outcome.node];
+    if (node?.status !== 'ACTIVE' || !isWaiting(node) || node.expanded !== outcome.from) return false;
+    this.changedNodes.add(node);
+    this.lookedAt.push(...outcome.arrivals);
+    for (const { item, json } of outcome.rows)
+      this.newTasks.push({ ...newTask(node.index, item, outcome.at), itemJson: json });
+    node.expanded += outcome.rows.length;
+    node.scanned = Math.max(node.scanned, outcome.scanned);
+    if (node.fan === null) {
+      node.fan = outcome.fan;
+      this.counted(node, node.fan * this.width(node), outcome.at);
+    }
+    return true;
+  }
+
+  /** It is known how many tasks a node has. */
+  private counted(node: NodeRow, total: number, at: number): void {
+    node.total = total;
+    if (total > 0) {
+      this.activateChildren(node, at);
+      return;
+    }
+    node.status = 'SKIPPED';
+    this.emitTask('TASK_SKIPPED', node, { ...newTask(node.index, 0, at), status: 'SKIPPED' }, at);
+    this.finished(node, at);
+  }
+
+  /** Items that the parents of a waiting node have; of several the most: what the others lack is null. */
+  private width(node: NodeRow): number {
+    return Math.max(...node.waits.map((parent) => this.nodes[parent]!.total ?? 0));
+  }
+
+  /** One more of its tasks has ended: its children may wait for that one, or for all of them. */
+  private finish(node: NodeRow, task: TaskRow, at: number): void {
+    for (const index of this.children[node.index]!) {
+      const child = this.nodes[index]!;
+      const open = child.status === 'ACTIVE' && child.expanded < (child.total ?? Number.POSITIVE_INFINITY);
+      if (open && child.waits.includes(node.index)) this.arrivals.push({ node: index, item: task.item });
+    }
     if (node.succeeded + node.failed < (node.total ?? Number.POSITIVE_INFINITY)) return;
     node.status = 'SUCCEEDED';
     this.finished(node, at);
   }
 
   private finished(node: NodeRow, at: number): void {
-    for (const index of this.children[node.index]!) {
-      const child = this.nodes[index]!;
-      if (child.status === 'WAITING' && child.parents.every((parent) => this.isFinished(parent)))
-        this.activate(child, at);
-    }
-    if (this.nodes.every((one) => this.isFinished(one.index))) this.end('COMPLETED', at, {});
+    this.activateChildren(node, at);
+    // A child that was skipped may have ended the job already.
+    if (!isEnded(this.job.status) && this.nodes.every((one) => this.isFinished(one)))
+      this.end('COMPLETED', at, {});
   }
 
-  private isFinished(index: number): boolean {
-    const { status } = this.nodes[index]!;
+  private isFinished({ status }: NodeRow): boolean {
     return status === 'SUCCEEDED' || status === 'SKIPPED';
   }
 
-  /** Its inputs are all there. A batch still has to be expanded, which is not done here: it takes the inputs. */
+  private activateChildren(node: NodeRow, at: number): void {
+    for (const index of this.children[node.index]!) {
+      const child = this.nodes[index]!;
+      const ready =
+        child.status === 'WAITING' &&
+        child.needs.every((parent) => this.isFinished(this.nodes[parent]!)) &&
+        child.waits.every((parent) => this.nodes[parent]!.total !== null);
+      if (ready) this.activate(child, at);
+    }
+  }
+
+  /**
+   * Its inputs are all there, or on their way one by one. A batch still has to be expanded, which is not done here: it
+   * takes the inputs.
+   */
   private activate(node: NodeRow, at: number): void {
     this.changedNodes.add(node);
     node.status = 'ACTIVE';
+    if (isWaiting(node)) {
+      const width = this.width(node);
+      if (width === 0 || node.fan !== null) this.counted(node, width * (node.fan ?? 0), at);
+      return;
+    }
     if (node.batch) return;
-    node.total = 1;
-    node.expanded = 1;
     this.newTasks.push({ ...newTask(node.index, 0, at), itemJson: null });
+    node.expanded = 1;
+    node.total = 1;
   }
 
   private activateJob(at: number): void {
@@ -364,6 +416,11 @@ class Fold {
       },
     });
   }
+}
+
+/** Whether it takes the items of a parent one by one. */
+export function isWaiting({ waits }: Pick<NodeRow, 'waits'>): boolean {
+  return waits.length > 0;
 }
 
 function retries(policy: RetryPolicy, crash: boolean): boolean {

@@ -2,10 +2,10 @@ import { randomBytes } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { hostname } from 'node:os';
 import { resolve } from 'node:path';
+import { fileURLToPath } from 'node:url';
 import { createSchema } from '../schema/schema.js';
 import { type ApiKey, DEFAULT_ACCOUNT_NAME } from './account.js';
 import type { Bus } from './bus.js';
-import { PIPELINE_QUEUE } from './child.js';
 import { type Clock, systemClock } from './clock.js';
 import { type Config, ConfigError } from './config.js';
 import { createDispatcher } from './deliver/dispatcher.js';
@@ -29,10 +29,12 @@ import { type Ids, systemIds } from './id.js';
 import type { Limits } from './limits.js';
 import type { Log } from './log.js';
 import { memoryBus } from './memory/bus.js';
+import { OUTPUT_QUEUE, PIPELINE_QUEUE } from './node-kind.js';
 import { createCaller } from './outbound/caller.js';
 import { listAlgorithms } from './run/algorithms.js';
 import { openBatch } from './run/batches.js';
 import { createPool } from './run/pool.js';
+import { threadEntry } from './run/thread-entry.js';
 import { generateSecret } from './secret.js';
 import { openSqliteStore } from './sqlite/store.js';
 import type { Store } from './store.js';
@@ -137,10 +139,11 @@ async function compose(
   await store.releaseLanes().catch(unlessUnavailable);
 
   const worker = `${OWN_WORKERS}${hostname()}/${randomBytes(4).toString('hex')}`;
+  const served = new Map([...algorithms, [OUTPUT_QUEUE, fileURLToPath(threadEntry('output-node'))]]);
   const pool = createPool({
     threads: config.workerThreads,
-    algorithms,
-    tasks: createLeases(parts, { queues: [...algorithms.keys()], worker }),
+    algorithms: served,
+    tasks: createLeases(parts, { queues: [...served.keys()], worker }),
     clock,
     worker,
     limits: { memoryMb: config.threadMemoryMb },

@@ -13,8 +13,11 @@ import type { ExpansionInputs } from './store.js';
 /** The items of one batch, made as they are asked for. */
 export interface OpenBatch {
   total: number;
-  /** JSON texts of items from `from` (counted from 0) on: `count` of them, or fewer (not none) where they are large. */
-  items(from: number, count: number): Promise<string[] | BatchProblem>;
+  /**
+   * JSON texts of items from `from` (counted from 0) on: `count` of them, or fewer (not none) where they are large.
+   * Null: an item without elements of its own.
+   */
+  items(from: number, count: number): Promise<(string | null)[] | BatchProblem>;
   close(): void;
 }
 
@@ -28,7 +31,7 @@ export interface BatchProblem {
 export type BatchOpener = (inputs: ExpansionInputs) => Promise<OpenBatch | BatchProblem>;
 
 /** One chunk carries no more text than this, but for a single item that is larger. */
-const CHUNK_CHARS = 4 * 1024 * 1024;
+export const CHUNK_CHARS = 4 * 1024 * 1024;
 
 /** What the lists may take once they are parsed; see parsedBytes. Ordinary objects come to 13 times their text. */
 export const MAX_PARSED_MIB = 768;
@@ -54,8 +57,7 @@ export function readBatch({
     const batch: Batch = { lists: references.map(({ text }) => lists.get(text)!), operation };
     const size = batchSize(batch);
     if (size <= MAX_BATCH_ITEMS) return batch;
-    const message = `node "${nodeName}" must have at most ${MAX_BATCH_ITEMS} tasks, got ${size}; split the batch`;
-    return { code: 'INPUT_TOO_LARGE', message };
+    return tooManyTasks(nodeName, size);
   } catch (error) {
     if (error instanceof MissingPathError) return { code: 'INPUT_INVALID', message: error.message };
     throw error;
@@ -88,19 +90,23 @@ export function itemsOf(
 
 /** One item, or the size at which it was given up: its elements may repeat a large text until no string holds it. */
 function itemText(batch: Batch, index: number): string | number {
-  const elements: string[] = [];
+  const elements = batchItem(batch, index);
+  const whole = !elements.includes(undefined);
+  const texts: string[] = [];
   let chars = 2;
-  for (const element of batchItem(batch, index)) {
-    const text = JSON.stringify(element);
+  for (const [place, element] of elements.entries()) {
+    if (element === undefined) continue;
+    const text = `${whole ? '' : `"${place}":`}${JSON.stringify(element)}`;
     chars += text.length + 1;
     if (chars > MAX_INPUT_BYTES) return chars;
-    elements.push(text);
+    texts.push(text);
   }
-  return `[${elements.join(',')}]`;
+  return whole ? `[${texts.join(',')}]` : `{${texts.join(',')}}`;
 }
 
 /** Opens a batch right here. */
 export const openHere: BatchOpener = async (inputs) => {
+  if (inputs.references.length === 0) return oneItem;
   const batch = readBatch(inputs);
   if ('code' in batch) return batch;
   return {
@@ -109,6 +115,14 @@ export const openHere: BatchOpener = async (inputs) => {
     close() {},
   };
 };
+
+/** What a node without batch references makes of each item of its parents. */
+const oneItem: OpenBatch = { total: 1, items: async () => [null], close() {} };
+
+export function tooManyTasks(nodeName: string, size: number): BatchProblem {
+  const message = `node "${nodeName}" must have at most ${MAX_BATCH_ITEMS} tasks, got ${size}; split the batch`;
+  return { code: 'INPUT_TOO_LARGE', message };
+}
 
 export function oversizeMessage(nodeName: string, bytes: number): string {
   return `the input of node "${nodeName}" must be at most ${MAX_INPUT_BYTES} bytes of JSON, got ${bytes}; hand over less, or a reference to where it is stored`;

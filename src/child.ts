@@ -1,8 +1,5 @@
 /** Jobs that tasks start: runs of stored pipelines by nodes of kind "pipeline", and what algorithms start themselves. */
 
-/** The queue of tasks that are runs of stored pipelines. No algorithm can have its name. */
-export const PIPELINE_QUEUE = '$pipeline';
-
 /** How deep jobs may be within jobs: a pipeline that runs itself comes to an end. */
 export const MAX_DEPTH = 16;
 

@@ -218,6 +218,7 @@ function supportProblems(descriptor: Descriptor): Problem[] {
     refuse('kind "stream" is not supported: only batch pipelines are run', ['kind']);
   descriptor.nodes.forEach((one, index) => {
     const path = ['nodes', String(index)];
+    if (one.kind === 'output') return;
     if (one.kind === 'pipeline') {
       if (pipelineOf(one) === null) {
         const message = `node ${one.nodeName} must have spec with name`;
@@ -227,7 +228,7 @@ function supportProblems(descriptor: Descriptor): Problem[] {
     }
     if (one.kind !== 'algorithm') {
       refuse(
-        `${fieldName(path)}.kind "${one.kind}" is not supported: only nodes of kind "algorithm" and "pipeline" are run`,
+        `${fieldName(path)}.kind "${one.kind}" is not supported: nodes of kind "algorithm", "pipeline" and "output" are run`,
         [...path, 'kind'],
       );
     } else if (one.algorithmName === undefined) {

@@ -11,9 +11,22 @@ import {
 
 const RESERVED_NODE_NAMES = ['flowInput', 'dataSource'];
 
-/** What the graph of a descriptor comes to: for each node its references and the indexes of its parents. */
+/** What the graph of a descriptor comes to. */
 export interface Graph {
-  nodes: { parents: number[]; batches: Reference[]; references: Reference[] }[];
+  nodes: GraphNode[];
+}
+
+/** A node's references, and its parents by index. */
+export interface GraphNode {
+  parents: number[];
+  /** Those that must be finished before it starts. */
+  needs: number[];
+  /** Those that hand over each item as it is done: batches it refers to by "*@". They may be in `needs` as well. */
+  waits: number[];
+  /** Makes tasks by the item: it has batch references, or waits. */
+  batch: boolean;
+  batches: Reference[];
+  references: Reference[];
 }
 
 /**
@@ -28,7 +41,7 @@ export function graphOf(
   const indexes = new Map(descriptor.nodes.map((node, index) => [node.nodeName, index]));
   const seen = new Set<string>();
   let items = 0;
-  const nodes = descriptor.nodes.map((node, index) => {
+  const nodes = descriptor.nodes.map((node, index): GraphNode => {
     const refuse = (message: string, field = 'nodeName', code: Problem['code'] = 'INVALID') =>
       problems.push({ code, message, path: ['nodes', String(index), field] });
     if (seen.has(node.nodeName)) refuse(`found duplicate node "${node.nodeName}"`);
@@ -38,7 +51,7 @@ export function graphOf(
     }
     const references = referencesIn(node.input);
     const parents = new Set<number>();
-    const batches = references.filter((one) => one.batch);
+    const batches = references.filter((one) => one.relation === 'batch');
     if (batches.length > MAX_BATCH_REFERENCES) {
       refuse(
         `node "${node.nodeName}" must have at most ${MAX_BATCH_REFERENCES} batch references, got ${batches.length}`,
@@ -46,12 +59,8 @@ export function graphOf(
       );
     }
     for (const reference of references) {
-      if (reference.kind === 'unsupported') {
-        refuse(
-          `node "${node.nodeName}" uses ${shown(reference.text)}, which is not supported`,
-          'input',
-          'NOT_SUPPORTED',
-        );
+      if (reference.kind === 'refused') {
+        refuse(...refusal(node.nodeName, reference));
       } else if (reference.kind === 'flowInput') {
         if (!stored && at(descriptor.flowInput, reference.path) === undefined) {
           refuse(`unable to find ${['flowInput', ...reference.path].join('.')}`, 'input');
@@ -72,9 +81,20 @@ export function graphOf(
         } else parents.add(parent);
       }
     }
-    return { parents: [...parents], references, batches };
+    return {
+      parents: [...parents],
+      needs: [...parents],
+      waits: [],
+      batch: batches.length > 0,
+      batches,
+      references,
+    };
   });
-  if (problems.length === 0 && isCyclic(nodes.map((node) => node.parents))) {
+  problems.push(...outputProblems(descriptor, nodes));
+  if (problems.length > 0) return { graph: { nodes }, problems };
+  const order = topological(nodes.map((node) => node.parents));
+  if (order.length === nodes.length) for (const index of order) wait(nodes, nodes[index]!, indexes);
+  else {
     problems.push({
       code: 'INVALID',
       message: 'cyclic nodes are not allowed on batch pipeline',
@@ -84,17 +104,64 @@ export function graphOf(
   return { graph: { nodes }, problems };
 }
 
-/** Kahn's algorithm: what is left when nothing without open parents is left is a cycle. */
-function isCyclic(parents: number[][]): boolean {
+function refusal(
+  nodeName: string,
+  { problem, text }: Extract<Reference, { kind: 'refused' }>,
+): [message: string, field: string, code: Problem['code']] {
+  if (problem.of === 'batchOfItems') {
+    const message = `node "${nodeName}" uses ${shown(`*#@${problem.node}`)}, which is not supported`;
+    return [message, 'input', 'NOT_SUPPORTED'];
+  }
+  if (!problem.valid) {
+    return ['invalid input syntax, ex: @dataSource.<dataSourceName>/<fileName>', 'input', 'INVALID'];
+  }
+  const message = `node "${nodeName}" uses ${shown(text)}: data sources are not supported; hand the data over in flowInput, or where it is stored`;
+  return [message, 'input', 'NOT_SUPPORTED'];
+}
+
+/** "*@" of a node that is no batch is "@". Parents come before their children, so they are known to be batches. */
+function wait(nodes: readonly GraphNode[], node: GraphNode, indexes: ReadonlyMap<string, number>): void {
+  const needs = new Set<number>();
+  const waits = new Set<number>();
+  for (const reference of node.references) {
+    if (reference.kind !== 'node') continue;
+    const parent = indexes.get(reference.node)!;
+    (reference.relation === 'any' && nodes[parent]!.batch ? waits : needs).add(parent);
+  }
+  node.needs = [...needs];
+  node.waits = [...waits];
+  node.batch ||= waits.size > 0;
+}
+
+/** HKube's rules of output nodes: one at most, at the end. */
+function outputProblems(descriptor: Descriptor, nodes: readonly GraphNode[]): Problem[] {
+  const outputs = descriptor.nodes.flatMap((node, index) => (node.kind === 'output' ? [index] : []));
+  const problems: Problem[] = [];
+  if (outputs.length > 1) {
+    const message = 'pipeline can not have more than one output';
+    problems.push({ code: 'INVALID', message, path: ['nodes'] });
+  }
+  for (const index of outputs) {
+    const name = descriptor.nodes[index]!.nodeName;
+    const refuse = (message: string, field: string) =>
+      problems.push({ code: 'INVALID', message, path: ['nodes', String(index), field] });
+    if (nodes[index]!.references.every((one) => one.kind !== 'node'))
+      refuse(`node "${name}" should have parent nodes`, 'input');
+    if (nodes.some(({ parents }) => parents.includes(index)))
+      refuse(`node "${name}" should not have child nodes`, 'nodeName');
+  }
+  return problems;
+}
+
+/** Kahn's algorithm: parents before their children. What is on a cycle, or below one, is left out. */
+function topological(parents: number[][]): number[] {
   const open = parents.map((list) => list.length);
   const children = childrenOf(parents);
-  const ready = open.flatMap((count, index) => (count === 0 ? [index] : []));
-  let done = 0;
-  for (let index = ready.pop(); index !== undefined; index = ready.pop()) {
-    done++;
-    for (const child of children[index]!) if (--open[child]! === 0) ready.push(child);
+  const order = open.flatMap((count, index) => (count === 0 ? [index] : []));
+  for (let place = 0; place < order.length; place++) {
+    for (const child of children[order[place]!]!) if (--open[child]! === 0) order.push(child);
   }
-  return done < parents.length;
+  return order;
 }
 
 /** The edges the other way round. */

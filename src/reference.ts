@@ -1,32 +1,58 @@
 import { shown } from './errors.js';
 
 /**
- * HKube's input language, as far as it is spoken here:
+ * HKube's input language, as it is spoken here:
  *
  *     input     = any JSON; a string that starts with a sign is a reference, at any depth of arrays and objects
- *     reference = "@" source | "#@" source | "#[" list "]"
+ *     reference = "@" source | "#@" source | "#[" list "]" | "*@" node path
  *     source    = "flowInput" path | node path
  *     path      = { "." key }                            a key of an object, or an index of an array
  *     list      = element { "," element }                elements are strings, less their white space
  *     element   = integer "..." integer | text           a range, both ends included, gives integers
  *
- * "@" hands the value over whole; "#" makes one task of each element. A node name ends at the first full stop.
+ * "@" hands the value over whole; "#" makes one task of each element; "*@" makes one of each item of a batch, as soon
+ * as that item is done. A node name ends at the first full stop. Of what HKube's parser knows besides, "*#@" and
+ * "@dataSource.name/file" are refused; "*@flowInput" asks for a node of that name, and there can be none.
+ * Every other string is itself, and so is every key.
  */
 export type Reference =
-  | { kind: 'flowInput'; batch: boolean; path: string[]; text: string }
-  | { kind: 'node'; batch: boolean; node: string; path: string[]; text: string }
-  | { kind: 'list'; batch: true; text: string }
-  | { kind: 'unsupported'; batch: boolean; text: string };
+  | { kind: 'flowInput'; relation: 'whole' | 'batch'; path: string[]; text: string }
+  | { kind: 'node'; relation: Relation; node: string; path: string[]; text: string }
+  | { kind: 'list'; relation: 'batch'; text: string }
+  | { kind: 'refused'; relation: 'none'; problem: RefusedReference; text: string };
+
+/** How a node takes what it refers to: whole, an element a task, or any item of a batch as soon as it is done. */
+export type Relation = 'whole' | 'batch' | 'any';
+
+/** Why a reference cannot be run, and which node or form it is about. */
+export type RefusedReference = { of: 'batchOfItems'; node: string } | { of: 'dataSource'; valid: boolean };
+
+const SIGNS: [sign: string, relation: Relation][] = [
+  ['@', 'whole'],
+  ['#@', 'batch'],
+  ['*@', 'any'],
+];
+const DATA_SOURCE = /^dataSource\.[^/]+\/./;
 
 export function parseReference(text: string): Reference | null {
-  if (text.startsWith('*@') || text.startsWith('*#@')) return { kind: 'unsupported', batch: true, text };
-  if (text.startsWith('#[')) return { kind: 'list', batch: true, text };
-  const batch = text.startsWith('#@');
-  if (!batch && !text.startsWith('@')) return null;
-  const [head = '', ...path] = text.slice(batch ? 2 : 1).split('.');
-  if (head === 'flowInput') return { kind: 'flowInput', batch, path, text };
-  if (head === 'dataSource') return { kind: 'unsupported', batch, text };
-  return { kind: 'node', batch, node: head, path, text };
+  if (text.startsWith('#[')) return { kind: 'list', relation: 'batch', text };
+  if (text.startsWith('*#@')) {
+    const [node = ''] = text.slice(3).split('.', 1);
+    return { kind: 'refused', relation: 'none', problem: { of: 'batchOfItems', node }, text };
+  }
+  const found = SIGNS.find(([sign]) => text.startsWith(sign));
+  if (!found) return null;
+  const [sign, relation] = found;
+  const source = text.slice(sign.length);
+  const [head = '', ...path] = source.split('.');
+  if (relation !== 'any') {
+    if (head === 'flowInput') return { kind: 'flowInput', relation, path, text };
+    if (head === 'dataSource') {
+      const problem = { of: 'dataSource', valid: DATA_SOURCE.test(source) } as const;
+      return { kind: 'refused', relation: 'none', problem, text };
+    }
+  }
+  return { kind: 'node', relation, node: head, path, text };
 }
 
 /** Every reference of an input, in order of appearance. Iterative: inputs may be nested thousands deep. */
@@ -98,7 +124,12 @@ export interface InputSource {
   flowInput: string | null;
   /** By name, each parent the template hands over whole: its result, or the array of a batch's succeeded results. */
   results: Record<string, { batch: boolean; json: string }>;
-  /** A JSON array: this task's element of each batch reference, in order of appearance. */
+  /** By name, each parent whose items the template takes one by one: the result of its item, null if it has none. */
+  own?: Record<string, string | null>;
+  /**
+   * This task's element of each batch reference, in order of appearance: a JSON array or, where some have none (lists
+   * of unequal length), an object of those that have, by place.
+   */
   item: string | null;
   /** Set where the whole would be above MAX_INPUT_BYTES: its size; the texts are then left out. */
   oversize?: number;
@@ -108,31 +139,41 @@ export interface InputSource {
 export const MAX_INPUT_BYTES = 64 * 1024 * 1024;
 
 /** Size of the texts of a source. */
-export function sourceBytes({ template, flowInput, results, item }: InputSource): number {
+export function sourceBytes({ template, flowInput, results, own = {}, item }: InputSource): number {
   const whole = Object.values(results).reduce((sum, { json }) => sum + json.length, 0);
-  return template.length + (flowInput?.length ?? 0) + (item?.length ?? 0) + whole;
+  const items = Object.values(own).reduce((sum, json) => sum + (json?.length ?? 0), 0);
+  return template.length + (flowInput?.length ?? 0) + (item?.length ?? 0) + whole + items;
 }
 
-/** The finished input of one task. */
+/**
+ * The finished input of one task. What a path does not find is undefined: null in an array, and no key in an object;
+ * likewise what a list of several lacks. What an item of a parent does not have is null.
+ */
 export function resolveInput(source: InputSource): unknown[] {
   const flowInput = source.flowInput === null ? undefined : JSON.parse(source.flowInput);
-  const item: unknown[] = source.item === null ? [] : JSON.parse(source.item);
+  const item: Record<number, unknown> = source.item === null ? [] : JSON.parse(source.item);
   const parsed = new Map<string, unknown>();
   let nextElement = 0;
 
+  const parse = (name: string, json: string): unknown => {
+    if (!parsed.has(name)) parsed.set(name, JSON.parse(json));
+    return parsed.get(name);
+  };
   const referred = (text: string): unknown => {
     const reference = parseReference(text);
-    if (!reference || reference.kind === 'unsupported') return text;
-    if (reference.kind === 'list' || reference.batch) return item[nextElement++];
+    if (!reference || reference.kind === 'refused') return text;
+    if (reference.relation === 'batch') return item[nextElement++];
     if (reference.kind === 'flowInput') return at(flowInput, reference.path);
-    const result = source.results[reference.node];
+    const { node, path } = reference;
+    if (reference.relation === 'any' && source.own && Object.hasOwn(source.own, node)) {
+      const json = source.own[node] ?? null;
+      return json === null ? null : (at(parse(`*${node}`, json), path) ?? null);
+    }
+    const result = source.results[node];
     if (!result) return undefined;
-    if (!parsed.has(reference.node)) parsed.set(reference.node, JSON.parse(result.json));
-    const value = parsed.get(reference.node);
+    const value = parse(`@${node}`, result.json);
     // A path on a batch is a path into each of its items.
-    return result.batch && Array.isArray(value)
-      ? value.map((one) => at(one, reference.path))
-      : at(value, reference.path);
+    return result.batch && Array.isArray(value) ? value.map((one) => at(one, path)) : at(value, path);
   };
   const resolve = (value: unknown): unknown => {
     if (typeof value === 'string') return referred(value);
@@ -167,13 +208,16 @@ export function batchSize({ lists, operation }: Batch): number {
     : Math.max(0, ...lengths);
 }
 
-/** The elements of item `index` (from 0), one a list; what an indexed batch lacks is null. The first list turns slowest. */
+/**
+ * The elements of item `index` (from 0), one a list; undefined is what a list of an indexed batch does not have. The
+ * first list turns slowest.
+ */
 export function batchItem({ lists, operation }: Batch, index: number): unknown[] {
-  if (operation === 'indexed') return lists.map((list) => list.at(index) ?? null);
+  if (operation === 'indexed') return lists.map((list) => list.at(index));
   const elements: unknown[] = [];
   let rest = index;
   for (const list of [...lists].reverse()) {
-    elements.unshift(list.at(rest % list.length) ?? null);
+    elements.unshift(list.at(rest % list.length));
     rest = Math.floor(rest / list.length);
   }
   return elements;

@@ -1,5 +1,6 @@
 import type { NewEvent } from './event.js';
 import type { JobError, JobStatus, NodeStatus, Origin, Progress, TaskErrorCode } from './job.js';
+import type { NodeKind } from './node-kind.js';
 import type { RetryPolicy, TaskRef, TaskStatus } from './task.js';
 
 /** What is new about one job, from outside the rules. `token` must be the one the task is leased under. */
@@ -29,11 +30,28 @@ export type Outcome =
   /** The lease ended without a word. */
   | { kind: 'expired'; ref: TaskRef; token: string; at: number }
   /** Rows `from` … `from + items.length - 1` (from 0) of a batch of `total`; items are JSON texts. */
-  | { kind: 'expanded'; node: number; at: number; total: number; from: number; items: string[] }
+  | { kind: 'expanded'; node: number; at: number; total: number; from: number; items: (string | null)[] }
+  | Spawned
   | { kind: 'expansionFailed'; node: number; at: number; code: TaskErrorCode; message: string }
   | { kind: 'cancel'; at: number; reason: string }
   /** The rules themselves have failed on this job: it ends, so that nobody tries for ever. */
   | { kind: 'broken'; at: number };
+
+/** Rows of a node that waits for items of its parents, made for those that have arrived. */
+export interface Spawned {
+  kind: 'spawned';
+  node: number;
+  at: number;
+  /** Rows the node had when this was made: with others it is stale. */
+  from: number;
+  /** Rows for each of the parents' items. */
+  fan: number;
+  /** Items of the parents that have been looked at in order. */
+  scanned: number;
+  /** The arrivals that have been looked at, by key. */
+  arrivals: number[];
+  rows: { item: number; json: string | null }[];
+}
 
 /** The counters of a job and what its rules need of the descriptor. */
 export interface JobRow {
@@ -53,15 +71,24 @@ export interface NodeRow {
   name: string;
   algorithmName: string;
   queue: string;
-  /** Makes one task of each element of its batch references. */
+  kind: NodeKind;
+  /** Makes tasks by the item: one of each element of its batch references, for each item of those it waits for. */
   batch: boolean;
   parents: number[];
+  /** Parents that must be finished before it starts, and those that hand over each item as it is done. */
+  needs: number[];
+  waits: number[];
   retryPolicy: RetryPolicy;
   retryLimit: number;
   status: NodeStatus;
   /** Number of tasks; null until it is known. */
   total: number | null;
+  /** Rows made so far. */
   expanded: number;
+  /** Rows for each item of those it waits for; null until it is known. */
+  fan: number | null;
+  /** Items of those that were looked at in order; the others come as arrivals. */
+  scanned: number;
   succeeded: number;
   failed: number;
   active: number;
@@ -100,6 +127,10 @@ export interface Change {
   tasks: TaskRow[];
   newTasks: (TaskRow & { itemJson: string | null })[];
   results: (TaskRef & { json: string })[];
+  /** Items of a parent that have ended, each for a node that waits for them: to be looked at. */
+  arrivals: TaskRef[];
+  /** Keys of arrivals that need not be looked at again. */
+  lookedAt: number[];
   events: NewEvent[];
   accepted: boolean[];
   /** Tokens whose holders must stop. */

@@ -260,6 +260,32 @@ export interface Expansion {
   node: number;
   /** Rows made so far. */
   expanded: number;
+  /** Whether its rows are made as items of its parents are done: see `waiting`. */
+  waits: boolean;
+}
+
+/** A node that waits for items of its parents, and what there is to look at. */
+export interface Waiting {
+  nodeName: string;
+  expanded: number;
+  /** Items that were looked at in order. */
+  scanned: number;
+  /** Items of the parent that has most. */
+  width: number;
+  looked: LookedAt[];
+  /** Whether that is not all. */
+  more: boolean;
+}
+
+/** An item of a node's parents, counted from 1. */
+export interface LookedAt {
+  item: number;
+  /** Rows made of it so far; null: nothing is to be made, since some parent's is not done (or it is listed twice). */
+  made: number | null;
+  /** Keys of the arrivals that say so. */
+  arrivals: number[];
+  /** Whether it is the next one in order. */
+  inOrder: boolean;
 }
 
 /** What the items of a batch are made of. */
@@ -290,6 +316,8 @@ export interface Tasks {
   nextExpansion(after: string | null): Promise<Expansion | null>;
   /** Null once the node has nothing to expand any more. */
   expansionInputs(jobUuid: string, node: number): Promise<ExpansionInputs | null>;
+  /** What to look at of a node that waits for items, at most `most` of them; null: there is nothing any more. */
+  waiting(jobUuid: string, node: number, most: number): Promise<Waiting | null>;
   task(accountId: string, id: string): Promise<Task | null>;
   /** In order of node and item. A long list may be read in several transactions, like jobs. */
   tasks(accountId: string, jobId: string, filter: TaskFilter, page: Page): Promise<Task[]>;

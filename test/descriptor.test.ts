@@ -70,7 +70,7 @@ describe('a descriptor', () => {
     [{ nodes: [{ nodeName: 'a' }] }, 'please provide algorithm name'],
     [
       { nodes: [node({ kind: 'gateway' })] },
-      'nodes[0].kind "gateway" is not supported: only nodes of kind "algorithm" are run',
+      'nodes[0].kind "gateway" is not supported: nodes of kind "algorithm" and "output" are run',
     ],
     [{ nodes: [node({ retry: { limit: 0 } })] }, 'nodes[0].retry.limit must be at least 1, got 0'],
     [{ nodes: [node({ ttl: -1 })] }, 'nodes[0].ttl must be at least 0, got -1'],
@@ -84,7 +84,7 @@ describe('a descriptor', () => {
       'unable to find flowInput.notExist',
     ],
     [{ nodes: [node({ input: ['@flowInput'] })] }, 'unable to find flowInput'],
-    [{ nodes: [node({ input: ['*@a'] })] }, 'node "a" uses "*@a", which is not supported'],
+    [{ nodes: [node({ input: ['*#@a'] })] }, 'node "a" uses "*#@a", which is not supported'],
     [
       { nodes: [node({ input: ['#[0...9999999]'] })] },
       'node "a": "#[0...9999999]" with the lists before it stands for 10000000 items, at most 1000000 are allowed in a pipeline',

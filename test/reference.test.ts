@@ -61,11 +61,18 @@ describe('references', () => {
       kind: 'node',
       node: 'a',
       path: ['b', '0'],
-      batch: false,
+      relation: 'whole',
     });
-    expect(parseReference('#@flowInput.x')).toMatchObject({ kind: 'flowInput', path: ['x'], batch: true });
+    expect(parseReference('#@flowInput.x')).toMatchObject({
+      kind: 'flowInput',
+      path: ['x'],
+      relation: 'batch',
+    });
     expect(parseReference('@flowInputX')).toMatchObject({ kind: 'node', node: 'flowInputX' });
-    expect(parseReference('*@a')).toMatchObject({ kind: 'unsupported' });
+    expect(parseReference('*@a.b')).toMatchObject({ kind: 'node', node: 'a', path: ['b'], relation: 'any' });
+    expect(parseReference('*#@a.b')).toMatchObject({ kind: 'refused', problem: { node: 'a' } });
+    expect(parseReference('*@flowInput')).toMatchObject({ kind: 'node', node: 'flowInput' });
+    expect(parseReference('*a')).toBeNull();
   });
 
   it('are found at any depth, in order, and never in keys', () => {
@@ -128,13 +135,13 @@ describe('an input', () => {
 describe('a batch', () => {
   const lists = fc.array(fc.array(fc.integer(), { maxLength: 5 }), { minLength: 1, maxLength: 3 });
 
-  it('indexed is as long as its longest list, and misses become null', () => {
+  it('indexed is as long as its longest list, and misses are undefined', () => {
     fc.assert(
       fc.property(lists, (given) => {
         const batch = { lists: given, operation: 'indexed' as const };
         expect(batchSize(batch)).toBe(Math.max(...given.map((list) => list.length)));
         for (let index = 0; index < batchSize(batch); index++) {
-          expect(batchItem(batch, index)).toEqual(given.map((list) => list[index] ?? null));
+          expect(batchItem(batch, index)).toEqual(given.map((list) => list[index]));
         }
       }),
     );

@@ -4,6 +4,7 @@ import type { Outcome } from '../state.js';
 import type { Expansion } from '../store.js';
 import type { Parts } from './parts.js';
 import { settleJob } from './settle.js';
+import { spawnChunk } from './spawn.js';
 
 /** Rows a chunk makes: each is a unit of a commit, of about 2 ms. */
 const CHUNK = 250;
@@ -14,7 +15,8 @@ const KEPT = 8;
 
 /**
  * Makes the task rows of batches, in chunks, each its own commit: a crash loses one chunk, and a batch of a million
- * delays nobody. The rows of many batches are made in turns.
+ * delays nobody. The rows of many batches are made in turns; those of a node that waits for items of its parents as
+ * the items are done.
  */
 export function createExpander(parts: Parts): Loop {
   const kept = new Map<string, OpenBatch>();
@@ -41,29 +43,24 @@ export function createExpander(parts: Parts): Loop {
   });
 }
 
-/** Makes the next chunks; true where the batch has all its rows, cannot get them, or wants no more. */
-async function expand(parts: Parts, expansion: Expansion, batch: OpenBatch): Promise<boolean> {
-  const { total } = batch;
+/** Makes the next chunks; true where the node has all its rows (so far), cannot get them, or wants no more. */
+async function expand(parts: Parts, expansion: Expansion, { total, ...batch }: OpenBatch): Promise<boolean> {
+  const items: OpenBatch['items'] = (from, count) =>
+    batch.items(from, count).catch((error: unknown) => broken(parts, expansion, error));
   let from = expansion.expanded;
+  const next = async (): Promise<boolean | BatchProblem> => {
+    if (expansion.waits) return spawnChunk(parts, expansion, { total, items }, CHUNK);
+    const texts = await items(from, Math.min(CHUNK, total - from));
+    if (!Array.isArray(texts)) return texts;
+    const { node } = expansion;
+    const chunk = { node, at: parts.clock.now(), total, from, items: texts };
+    from += texts.length;
+    return !(await settle(parts, expansion, { kind: 'expanded', ...chunk })) || from >= total;
+  };
   for (let chunk = 0; chunk < CHUNKS_A_TURN; chunk++) {
-    const items = await batch
-      .items(from, Math.min(CHUNK, total - from))
-      .catch((error: unknown) => broken(parts, expansion, error));
-    if (!Array.isArray(items)) {
-      await fail(parts, expansion, items);
-      return true;
-    }
-    const at = parts.clock.now();
-    const accepted = await settle(parts, expansion, {
-      kind: 'expanded',
-      node: expansion.node,
-      at,
-      total,
-      from,
-      items,
-    });
-    from += items.length;
-    if (!accepted || from >= total) return true;
+    const done = await next();
+    if (typeof done !== 'boolean') await fail(parts, expansion, done);
+    if (done !== false) return true;
   }
   return false;
 }

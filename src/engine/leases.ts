@@ -1,7 +1,7 @@
 import { oversizeMessage } from '../batch.js';
-import { PIPELINE_QUEUE } from '../child.js';
 import { UnavailableError } from '../errors.js';
 import { LEASE_MS, type LeasedTask } from '../lease.js';
+import { PIPELINE_QUEUE } from '../node-kind.js';
 import type { Outcome } from '../state.js';
 import { parseLeaseToken } from '../task.js';
 import { isRecent } from './outage.js';

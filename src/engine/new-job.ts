@@ -1,9 +1,16 @@
 import { begin } from '../advance.js';
-import { PIPELINE_QUEUE } from '../child.js';
 import { type Descriptor, pipelineOf } from '../descriptor.js';
 import type { Graph } from '../graph.js';
 import { type Origin, progressOf } from '../job.js';
+import { type NodeKind, OUTPUT_QUEUE, PIPELINE_QUEUE } from '../node-kind.js';
 import type { JobRow, NewJob, NodeRow } from '../state.js';
+
+const QUEUES = { output: OUTPUT_QUEUE, pipeline: PIPELINE_QUEUE };
+
+/** Of one that is run: the others are refused by then. */
+function kindOf({ kind }: Descriptor['nodes'][number]): NodeKind {
+  return kind === 'output' || kind === 'pipeline' ? kind : 'algorithm';
+}
 
 /** A job as its descriptor describes it: numbered by the store, which is why it has no number here. */
 export function newJob(
@@ -15,16 +22,22 @@ export function newJob(
 ): NewJob {
   const isParent = new Set(graph.nodes.flatMap((node) => node.parents));
   const rows = descriptor.nodes.map((node, index): NodeRow => {
-    const { parents, batches } = graph.nodes[index]!;
+    const { parents, needs, waits, batch, batches } = graph.nodes[index]!;
+    const kind = kindOf(node);
+    const algorithmName = (kind === 'pipeline' ? pipelineOf(node) : node.algorithmName) ?? 'output';
     return {
       index,
       name: node.nodeName,
-      // Of a pipeline node, what it runs.
-      algorithmName: (node.kind === 'pipeline' ? pipelineOf(node) : node.algorithmName)!,
+      kind,
+      algorithmName,
       // Module algorithms have a queue each, of their own name.
-      queue: node.kind === 'pipeline' ? PIPELINE_QUEUE : node.algorithmName!,
-      batch: batches.length > 0,
+      queue: kind === 'algorithm' ? algorithmName : QUEUES[kind],
+      batch,
       parents,
+      needs,
+      waits,
+      fan: waits.length > 0 && batches.length === 0 ? 1 : null,
+      scanned: 0,
       retryPolicy: node.retry.policy,
       retryLimit: node.retry.limit,
       status: 'WAITING',

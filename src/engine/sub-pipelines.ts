@@ -1,9 +1,10 @@
-import { endedParentReason, MAX_CHILD_INPUT_BYTES, PIPELINE_QUEUE } from '../child.js';
+import { endedParentReason, MAX_CHILD_INPUT_BYTES } from '../child.js';
 import { messageOf, ProblemError, StaleCauseError, UnavailableError } from '../errors.js';
 import type { TaskErrorCode } from '../job.js';
 import { jsonBytes } from '../json-bytes.js';
 import { LEASE_MS, type LeasedTask } from '../lease.js';
 import { Loop } from '../loop.js';
+import { PIPELINE_QUEUE } from '../node-kind.js';
 import { resolveInput, sourceBytes } from '../reference.js';
 import type { Outcome } from '../state.js';
 import type { OwedLink } from '../store.js';

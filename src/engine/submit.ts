@@ -122,7 +122,7 @@ function check(parts: Parts, value: unknown, prefix: string[]): { descriptor: De
   const { descriptor } = parsed(value, prefix);
   const { graph, problems } = graphOf(descriptor);
   descriptor.nodes.forEach((node, index) => {
-    if (node.kind === 'pipeline' || parts.algorithms.has(node.algorithmName!)) return;
+    if (node.kind !== 'algorithm' || parts.algorithms.has(node.algorithmName!)) return;
     const known = [...parts.algorithms.keys()].sort().slice(0, 10).join(', ');
     problems.push({
       code: 'NOT_FOUND',

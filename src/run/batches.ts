@@ -10,7 +10,7 @@ const HERE_BYTES = 64 * 1024;
 const MEMORY_MB = MAX_PARSED_MIB + 256;
 
 /** What the thread answers: first how it opened, then items, one answer a request. */
-export type FromBatchThread = { total: number } | BatchProblem | { items: string[] };
+export type FromBatchThread = { total: number } | BatchProblem | { items: (string | null)[] };
 export interface ToBatchThread {
   from: number;
   count: number;
@@ -21,7 +21,7 @@ export const openBatch: BatchOpener = async (inputs) => {
   const { source, references } = inputs;
   // Each reference may parse the texts again, and repeat what it has found in every item.
   const bytes = sourceBytes(source) * Math.max(references.length, 1);
-  return source.oversize !== undefined || bytes <= HERE_BYTES
+  return source.oversize !== undefined || references.length === 0 || bytes <= HERE_BYTES
     ? openHere(inputs)
     : openThere(threadEntry('batch-thread'), inputs);
 };

@@ -1,7 +1,7 @@
 import { messageOf } from '../errors.js';
 import type { TaskErrorCode } from '../job.js';
 import { jsonBytes } from '../json-bytes.js';
-import { type InputSource, resolveInput } from '../reference.js';
+import { type InputSource, resolveInput, sourceBytes } from '../reference.js';
 
 /** How a task fails inside its thread. */
 export class TaskFailure extends Error {
@@ -35,10 +35,8 @@ export function readInput(source: InputSource, maxBytes: number): unknown[] {
   }
   // A reference takes 4 characters of the template at least and gives no more than all the texts; a number may be
   // written up to 6 times longer (1e20) and a character take 3 bytes: under this bound nothing need be measured.
-  const { template, flowInput, results, item } = source;
-  let chars = template.length + (flowInput?.length ?? 0) + (item?.length ?? 0);
-  for (const name in results) chars += results[name]?.json.length ?? 0;
-  if (chars * 2 * Math.max(template.length, 4) > maxBytes && jsonBytes(input, maxBytes) > maxBytes) {
+  const bound = sourceBytes(source) * 2 * Math.max(source.template.length, 4);
+  if (bound > maxBytes && jsonBytes(input, maxBytes) > maxBytes) {
     throw new TaskFailure(
       'INPUT_TOO_LARGE',
       `the resolved input is larger than ${maxBytes} bytes of JSON: refer to less of the parents' results`,

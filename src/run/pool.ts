@@ -46,7 +46,7 @@ export const poolLimits: PoolLimits = {
 
 export interface PoolOptions {
   threads: number;
-  /** By name, or as `listAlgorithms` gives them. */
+  /** By name, which is that of their queue, or as `listAlgorithms` gives them. */
   algorithms: ReadonlyMap<string, string> | readonly AlgorithmFile[];
   tasks: TaskSource;
   clock: Clock;

@@ -222,7 +222,8 @@ export class Scheduler implements Pool {
         );
         continue;
       }
-      const path = this.#paths.get(task.algorithmName);
+      // An output node may call itself what it likes.
+      const path = this.#paths.get(task.queue);
       const held = new Held(task, ref, path ?? '', now);
       this.#held.set(held.token, held);
       if (this.#state !== 'running') {

@@ -7,6 +7,7 @@ export interface PackedTask extends Omit<ThreadTask, 'source' | 'extraData'> {
     template: number;
     flowInput: number | null;
     results: Record<string, { batch: boolean; json: number }>;
+    own?: Record<string, number | null>;
     item: number | null;
   };
   extraData: number | null;
@@ -46,9 +47,11 @@ export class Texts {
 }
 
 function textsOf({ source, extraData }: LeasedTask): string[] {
-  const { template, flowInput, results, item } = source;
+  const { template, flowInput, results, own = {}, item } = source;
   const whole = Object.values(results).map(({ json }) => json);
-  return [template, flowInput, item, extraData, ...whole].filter((text) => text !== null);
+  return [template, flowInput, item, extraData, ...whole, ...Object.values(own)].filter(
+    (text) => text !== null,
+  );
 }
 
 /** The tasks of one message, and its table. */
@@ -61,6 +64,7 @@ export function pack(tasks: readonly ThreadTask[]): { texts: string[]; tasks: Pa
       template: texts.place(source.template),
       flowInput: place(source.flowInput),
       results: mapJson(source.results, (json) => texts.place(json)),
+      ...(source.own && { own: mapValues(source.own, place) }),
       item: place(source.item),
     },
     extraData: place(extraData),
@@ -77,6 +81,7 @@ export function unpack({ source, extraData, ...task }: PackedTask, texts: readon
       template: texts[source.template]!,
       flowInput: text(source.flowInput),
       results: mapJson(source.results, (place) => texts[place]!),
+      ...(source.own && { own: mapValues(source.own, text) }),
       item: text(source.item),
     },
     extraData: text(extraData),
@@ -87,7 +92,9 @@ function mapJson<From, To>(
   results: Record<string, { batch: boolean; json: From }>,
   map: (json: From) => To,
 ): Record<string, { batch: boolean; json: To }> {
-  return Object.fromEntries(
-    Object.entries(results).map(([name, { batch, json }]) => [name, { batch, json: map(json) }]),
-  );
+  return mapValues(results, ({ batch, json }) => ({ batch, json: map(json) }));
+}
+
+function mapValues<From, To>(record: Record<string, From>, map: (value: From) => To): Record<string, To> {
+  return Object.fromEntries(Object.entries(record).map(([name, value]) => [name, map(value)]));
 }

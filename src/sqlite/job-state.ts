@@ -1,5 +1,6 @@
-import { PIPELINE_QUEUE } from '../child.js';
 import type { NodeStatus, Progress } from '../job.js';
+import type { NodeKind } from '../node-kind.js';
+import { PIPELINE_QUEUE } from '../node-kind.js';
 import {
   type Change,
   type JobState,
@@ -11,6 +12,7 @@ import {
 } from '../state.js';
 import type { Submission } from '../store.js';
 import type { RetryPolicy, TaskStatus } from '../task.js';
+import { forgetArrivals, forgetArrivalsOf, insertArrivals, isLookedAt } from './arrivals.js';
 import type { Unit } from './committer.js';
 import type { Handle } from './database.js';
 import type { JobSqlRow } from './jobs.js';
@@ -23,10 +25,15 @@ export interface NodeSqlRow {
   job: number;
   node: number;
   name: string;
+  kind: string;
   algorithm: string;
   queue: string;
   batch: number;
   parents: string;
+  needs: string | null;
+  waits: string;
+  fan: number | null;
+  scanned: number;
   retry_policy: string;
   retry_limit: number;
   timeout_ms: number | null;
@@ -61,10 +68,15 @@ export function nodeOf(row: NodeSqlRow): NodeRow {
   return {
     index: row.node,
     name: row.name,
+    kind: row.kind as NodeKind,
     algorithmName: row.algorithm,
     queue: row.queue,
     batch: row.batch === 1,
     parents: JSON.parse(row.parents) as number[],
+    needs: JSON.parse(row.needs ?? row.parents) as number[],
+    waits: JSON.parse(row.waits) as number[],
+    fan: row.fan,
+    scanned: row.scanned,
     retryPolicy: row.retry_policy as RetryPolicy,
     retryLimit: row.retry_limit,
     status: row.status as NodeStatus,
@@ -158,15 +170,19 @@ export function writeChange(db: Handle, loaded: Loaded, change: Change, unit: Un
 
   const ended = job.finishedAt !== null;
   const updateNode = db.prepare(
-    `update job_nodes set status = ?, total = ?, expanded = ?, succeeded = ?, failed = ?, active = ?, expanding = ?
+    `update job_nodes set status = ?, total = ?, expanded = ?, fan = ?, scanned = ?, succeeded = ?, failed = ?, active = ?, expanding = ?
      where job = ? and node = ?`,
   );
+  forgetArrivals(db, change.lookedAt);
+  if (!ended) insertArrivals(db, row.key, change.arrivals, unit);
   for (const node of change.nodes) {
-    const expanding = !ended && isExpanding(node);
+    const expanding = !ended && (isExpanding(node) || isLookedAt(db, row.key, node));
     updateNode.run(
       node.status,
       node.total,
       node.expanded,
+      node.fan,
+      node.scanned,
       node.succeeded,
       node.failed,
       node.active,
@@ -222,6 +238,7 @@ export function writeChange(db: Handle, loaded: Loaded, change: Change, unit: Un
   if (ended) {
     db.prepare('delete from ready_jobs where job = ?').run(row.key);
     db.prepare('update job_nodes set expanding = 0 where job = ? and expanding = 1').run(row.key);
+    forgetArrivalsOf(db, row.key);
   } else {
     markReady(db, row, queues, change.newTasks[0]?.queuedAt ?? row.created_at);
     unit.committed.readyQueues.push(...queues);
@@ -231,7 +248,8 @@ export function writeChange(db: Handle, loaded: Loaded, change: Change, unit: Un
 }
 
 function isExpanding(node: NodeRow): boolean {
-  return node.batch && node.status === 'ACTIVE' && (node.total === null || node.expanded < node.total);
+  if (!node.batch || node.waits.length > 0 || node.status !== 'ACTIVE') return false;
+  return node.total === null || node.expanded < node.total;
 }
 
 function insertTasks(
@@ -318,8 +336,9 @@ export function insertJob(
     job.flowInput,
   );
   const insertNode = db.prepare(
-    `insert into job_nodes (job, node, name, algorithm, queue, batch, parents, retry_policy, retry_limit, timeout_ms, in_results,
-     status, total, expanded, succeeded, failed, active, expanding) values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 0, 0, 0, ?)`,
+    `insert into job_nodes (job, node, name, kind, algorithm, queue, batch, parents, needs, waits, fan, retry_policy, retry_limit,
+     timeout_ms, in_results, status, total, expanded, succeeded, failed, active, expanding)
+     values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 0, 0, 0, ?)`,
   );
   const insertInput = db.prepare(
     'insert into node_inputs (job, node, input, operation, extra_data) values (?, ?, ?, ?, ?)',
@@ -329,10 +348,14 @@ export function insertJob(
       row.key,
       node.index,
       node.name,
+      node.kind,
       node.algorithmName,
       node.queue,
       Number(node.batch),
       JSON.stringify(node.parents),
+      JSON.stringify(node.needs),
+      JSON.stringify(node.waits),
+      node.fan,
       node.retryPolicy,
       node.retryLimit,
       node.timeoutMs,

@@ -1,6 +1,7 @@
 import { advance } from '../advance.js';
-import { MAX_OPEN_CHILDREN, PIPELINE_QUEUE } from '../child.js';
+import { MAX_OPEN_CHILDREN } from '../child.js';
 import { jobId } from '../job.js';
+import { PIPELINE_QUEUE } from '../node-kind.js';
 import type { Change, Outcome, TaskRow } from '../state.js';
 import type { Cause, Links, OwedLink } from '../store.js';
 import { parseLeaseToken, type TaskRef } from '../task.js';

@@ -165,6 +165,8 @@ export const jobNodes = sqliteTable(
     /** 1 while rows are still to be made; the expander finds its work by it. */
     expanding: integer().notNull(),
     kind: text().notNull().default('algorithm'),
+    /** Which of its parents must be finished before it starts; null: all. */
+    needs: text(),
     /** Which of its parents hand over each item as it is done. */
     waits: text().notNull().default('[]'),
     /** Tasks for each item of those; null until it is known. */

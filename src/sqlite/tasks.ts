@@ -1,12 +1,13 @@
 import { newTask } from '../advance.js';
-import { PIPELINE_QUEUE } from '../child.js';
 import type { Ids } from '../id.js';
 import { isEnded, type JobStatus, jobId } from '../job.js';
 import type { LeasedTask } from '../lease.js';
+import { PIPELINE_QUEUE } from '../node-kind.js';
 import { referencesIn } from '../reference.js';
 import type { Claim, Expansion, Tasks } from '../store.js';
 import { leaseToken, parseLeaseToken, parseTaskId, type Task, type TaskStatus, taskId } from '../task.js';
 import { accountKey } from './accounts.js';
+import { lookAt } from './arrivals.js';
 import type { Handle } from './database.js';
 import type { GroupCommit } from './group-commit.js';
 import { InputReader } from './input.js';
@@ -120,15 +121,21 @@ export function tasksOf(db: Handle, commits: GroupCommit, ids: Ids): Tasks {
 
     async nextExpansion(after): Promise<Expansion | null> {
       const [job, node] = (after ?? '0.0').split('.').map(Number);
-      const query = `select n.job, n.node, n.expanded, j.uuid from job_nodes n join jobs j on j.key = n.job where n.expanding = 1`;
+      const query = `select n.job, n.node, n.expanded, n.waits, j.uuid from job_nodes n join jobs j on j.key = n.job where n.expanding = 1`;
       const row = (db
         .prepare(`${query} and (n.job, n.node) > (?, ?) order by n.job, n.node limit 1`)
         .get(job, node) ?? db.prepare(`${query} order by n.job, n.node limit 1`).get()) as
-        | { job: number; node: number; expanded: number; uuid: string }
+        | { job: number; node: number; expanded: number; waits: string; uuid: string }
         | undefined;
-      return row
-        ? { place: `${row.job}.${row.node}`, jobUuid: row.uuid, node: row.node, expanded: row.expanded }
-        : null;
+      if (!row) return null;
+      const { uuid: jobUuid, expanded } = row;
+      return {
+        place: `${row.job}.${row.node}`,
+        jobUuid,
+        node: row.node,
+        expanded,
+        waits: row.waits !== '[]',
+      };
     },
 
     async expansionInputs(jobUuid, node) {
@@ -141,9 +148,13 @@ export function tasksOf(db: Handle, commits: GroupCommit, ids: Ids): Tasks {
         | { job: number; name: string; input: string; operation: 'indexed' | 'cartesian' }
         | undefined;
       if (!row) return null;
-      const references = referencesIn(JSON.parse(row.input)).filter((one) => one.batch);
+      const references = referencesIn(JSON.parse(row.input)).filter((one) => one.relation === 'batch');
       const source = new InputReader(db).source(row.job, row.input, references, null);
       return { nodeName: row.name, references, operation: row.operation, source };
+    },
+
+    async waiting(jobUuid, node, most) {
+      return lookAt(db, jobUuid, node, most);
     },
 
     async task(accountId, id) {

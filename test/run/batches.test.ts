@@ -52,7 +52,7 @@ describe('a batch', () => {
   it('of large items gives fewer than it was asked for, and all of them in the end', async () => {
     const list = Array.from({ length: 10 }, (_, index) => String(index).repeat(1_500_000));
     const batch = await opened(openBatch(inputs(list)));
-    const made: string[] = [];
+    const made: (string | null)[] = [];
     while (made.length < batch.total) {
       const items = await batch.items(made.length, batch.total - made.length);
       if (!Array.isArray(items)) throw new Error(items.message);
@@ -61,7 +61,19 @@ describe('a batch', () => {
       made.push(...items);
     }
     batch.close();
-    expect(made.map((item) => JSON.parse(item))).toEqual(list.map((item) => [item]));
+    expect(made.map((item) => JSON.parse(item!))).toEqual(list.map((item) => [item]));
+  });
+
+  it('of lists of unequal length says of each item which elements it has', async () => {
+    const references = [parseReference('#[1,2]')!, parseReference('#[7...7]')!];
+    const batch = await opened(openBatch({ ...inputs([]), references }));
+    expect(await batch.items(0, 2)).toEqual(['["1",7]', '{"0":"2"}']);
+  });
+
+  it('of a node without batch references is one item without elements, whatever the size of its input', async () => {
+    const source = { ...inputs([]).source, template: JSON.stringify(['x'.repeat(100_000), '*@p']) };
+    const batch = await opened(openBatch({ ...inputs([]), references: [], source }));
+    expect([batch.total, await batch.items(0, 1)]).toEqual([1, [null]]);
   });
 
   it('of one item that is above the largest input is refused by size', async () => {

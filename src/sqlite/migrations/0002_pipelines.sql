@@ -75,6 +75,7 @@ CREATE TABLE `triggers` (
 --> statement-breakpoint
 CREATE INDEX `triggers_pipeline` ON `triggers` (`pipeline`);--> statement-breakpoint
 ALTER TABLE `job_nodes` ADD `kind` text DEFAULT 'algorithm' NOT NULL;--> statement-breakpoint
+ALTER TABLE `job_nodes` ADD `needs` text;--> statement-breakpoint
 ALTER TABLE `job_nodes` ADD `waits` text DEFAULT '[]' NOT NULL;--> statement-breakpoint
 ALTER TABLE `job_nodes` ADD `fan` integer;--> statement-breakpoint
 ALTER TABLE `job_nodes` ADD `scanned` integer DEFAULT 0 NOT NULL;--> statement-breakpoint
