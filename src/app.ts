@@ -13,6 +13,7 @@ import { createSender } from './deliver/sender.js';
 import { createDestinationPolicy } from './destination.js';
 import { encodeHkube } from './dialects/hkube/format.js';
 import { createApiKey } from './engine/api-keys.js';
+import { createChildJobs } from './engine/child-jobs.js';
 import { createEngine } from './engine/create-engine.js';
 import type { ApiKeyInput, Engine } from './engine/engine.js';
 import { createExpander } from './engine/expander.js';
@@ -140,10 +141,12 @@ async function compose(
 
   const worker = `${OWN_WORKERS}${hostname()}/${randomBytes(4).toString('hex')}`;
   const served = new Map([...algorithms, [OUTPUT_QUEUE, fileURLToPath(threadEntry('output-node'))]]);
+  const childJobs = createChildJobs(parts);
   const pool = createPool({
     threads: config.workerThreads,
     algorithms: served,
     tasks: createLeases(parts, { queues: [...served.keys()], worker }),
+    children: childJobs.jobs,
     clock,
     worker,
     limits: { memoryMb: config.threadMemoryMb },
@@ -167,7 +170,7 @@ async function compose(
     maxInFlight: config.webhookConcurrency,
     maxPerUrl: config.webhookConcurrencyPerUrl,
   });
-  const loops = { pool, expander, sweeper, subPipelines, dispatcher };
+  const loops = { pool, expander, sweeper, subPipelines, childJobs: childJobs.loop, dispatcher };
 
   const server: HttpServer = createHttpServer({
     engine,
@@ -214,6 +217,7 @@ async function compose(
     () => expander.stop(),
     () => sweeper.stop(),
     () => subPipelines.stop(),
+    () => childJobs.loop.stop(),
     () => dispatcher.stop(config.shutdownMs),
   );
   closers.push(() => pool.stop(config.shutdownMs));

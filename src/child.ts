@@ -18,3 +18,26 @@ export function endedParentReason(failure: string | null): string {
 export function tooDeepSentence(depth: number): string {
   return `pipelines may run in pipelines at most ${MAX_DEPTH} deep, got ${depth}: see whether one of them runs itself`;
 }
+
+/** A job that the code of a task asks for, in the words of HKube's API. */
+export type ChildRequest =
+  | { kind: 'algorithm'; name: unknown; input: unknown }
+  | { kind: 'stored'; name: unknown; flowInput: unknown }
+  | { kind: 'raw'; name: unknown; nodes: unknown; flowInput: unknown; options: unknown; webhooks: unknown };
+
+/** Starts jobs for tasks that run. */
+export interface ChildJobs {
+  /**
+   * Resolves once the job has ended, with its results as JSON, or null where they are not wanted. Rejects, with what
+   * to tell the algorithm, where the job is refused, fails or is stopped. It is stopped when its task ends before it.
+   */
+  run(task: ChildTask, request: ChildRequest, withResults: boolean): Promise<string | null>;
+}
+
+/** The task that a job is started for. */
+export interface ChildTask {
+  /** Its lease. */
+  token: string;
+  accountId: string;
+  jobId: string;
+}

@@ -1,3 +1,4 @@
+import type { ChildJobs } from '../child.js';
 import type { Clock } from '../clock.js';
 import type { LeasedTask } from '../lease.js';
 import { MAX_TASK_RESULT_BYTES } from '../result.js';
@@ -34,6 +35,8 @@ export interface PoolLimits {
   graceMs: number;
   /** A thread that starts nothing for so long, although tasks wait in it, is blocked by what an ended task left. */
   stallMs: number;
+  /** How long threads stay that were started for tasks that wait for jobs of theirs. */
+  lingerMs: number;
 }
 
 export const poolLimits: PoolLimits = {
@@ -42,6 +45,7 @@ export const poolLimits: PoolLimits = {
   memoryMb: 512,
   graceMs: 1_000,
   stallMs: 5_000,
+  lingerMs: 5_000,
 };
 
 export interface PoolOptions {
@@ -49,6 +53,8 @@ export interface PoolOptions {
   /** By name, which is that of their queue, or as `listAlgorithms` gives them. */
   algorithms: ReadonlyMap<string, string> | readonly AlgorithmFile[];
   tasks: TaskSource;
+  /** Where tasks get jobs that they ask for; not given: they get none. */
+  children?: ChildJobs;
   clock: Clock;
   /** What modules print. */
   log: (line: LogLine) => void;

@@ -1,5 +1,6 @@
 import { LEASE_MS, type LeasedTask } from '../lease.js';
 import { parseTaskId } from '../task.js';
+import { Children } from './children.js';
 import { Conditions } from './conditions.js';
 import { Durations } from './durations.js';
 import { Held } from './held.js';
@@ -39,6 +40,7 @@ export class Scheduler implements Pool {
   readonly #outcomes: Outcomes;
   readonly #threads: Threads;
   readonly #watch: Watch;
+  readonly #children: Children;
   readonly #durations = new Durations();
   readonly #abort = new AbortController();
   readonly #held = new Map<string, Held>();
@@ -77,6 +79,9 @@ export class Scheduler implements Pool {
     });
     this.#outcomes = new Outcomes(clock, (report) => this.#reports.add(report));
     this.#threads = this.#makeThreads();
+    this.#children = new Children(options.children ?? null, options.threads, () =>
+      this.#threads.want(options.threads + this.#children.waiting),
+    );
     this.#watch = new Watch(clock, this.#timers, this.#threads, limits, {
       started: (held) => this.#outcomes.started(held),
       released: (waiting) => this.#release(waiting),
@@ -90,12 +95,16 @@ export class Scheduler implements Pool {
 
   #makeThreads(): Threads {
     const { worker, log } = this.#options;
-    const { maxInputBytes, maxResultBytes, memoryMb } = this.#limits;
+    const { maxInputBytes, maxResultBytes, memoryMb, lingerMs } = this.#limits;
     const settings = { kind: 'carillon-module-thread', maxInputBytes, maxResultBytes } as const;
-    return new Threads({ entry: threadEntry(), settings, memoryMb, worker }, this.#timers, {
+    return new Threads({ entry: threadEntry(), settings, memoryMb, worker, lingerMs }, this.#timers, {
       ready: () => this.#balance(),
       ended: (thread, held, end) => this.#ended(thread, held, end),
       progress: (held, at, percent, message) => this.#outcomes.progress(held, at, percent, message),
+      child: (thread, held, json, answer) => {
+        this.#waits(thread, held);
+        void this.#children.start(held, json).then(answer);
+      },
       line: log,
       retiring: (thread) => {
         this.#release(thread.takeBack());
@@ -112,7 +121,7 @@ export class Scheduler implements Pool {
     if (this.#state !== 'new') throw new Error('a pool is started once: make another');
     const { tasks, threads } = this.#options;
     this.#state = 'running';
-    this.#threads.start(threads);
+    this.#threads.want(threads);
     this.#subscriptions = [
       tasks.onReady(() => {
         this.#mayBeReady = true;
@@ -285,10 +294,19 @@ export class Scheduler implements Pool {
 
   #finish(held: Held, end: TaskEnd): void {
     held.grace?.cancel();
+    this.#children.ended(held);
     this.#outcomes.ended(held, end);
     // It owes nothing, so nothing will be settled.
     if (!held.ended) this.#held.delete(held.token);
     this.#conditions.changed();
+  }
+
+  /** It may wait for the job it has asked for: what is behind it in its thread must not wait with it. */
+  #waits(thread: ModuleThread, held: Held): void {
+    held.long = true;
+    this.#outcomes.started(held);
+    if (this.#state === 'running') this.#queue.unshift(...thread.takeBack());
+    this.#balance();
   }
 
   // ── Reports and leases ────────────────────────────────────────────────────────────────────────────

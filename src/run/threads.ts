@@ -1,21 +1,34 @@
+import type { Timer } from '../clock.js';
 import { type ThreadHandlers as Handlers, ModuleThread, type ThreadOptions } from './module.js';
 import type { Timers } from './timers.js';
 
 const FIRST_RETRY_MS = 100;
 const MAX_RETRY_MS = 10_000;
 
+interface Options extends Omit<ThreadOptions, 'name'> {
+  worker: string;
+  /** How long there may be too many. */
+  lingerMs: number;
+}
+
 /** Keeps a number of threads running: one that ends is replaced, at once unless it never came up. */
 export class Threads implements Iterable<ModuleThread> {
-  readonly #options: Omit<ThreadOptions, 'name'> & { worker: string };
+  readonly #options: Options;
   readonly #timers: Timers;
   readonly #handlers: Handlers;
   readonly #all = new Set<ModuleThread>();
+  /** Of them, those that were too many, and end as soon as they have nothing to do. */
+  readonly #leaving = new Set<ModuleThread>();
+  /** Replacements whose time has not come. */
+  #delayed = 0;
+  #wanted = 0;
+  #trim: Timer | null = null;
   #number = 0;
   #frozen = false;
   /** Threads in a row that ended before they could run anything. */
   failedStarts = 0;
 
-  constructor(options: Omit<ThreadOptions, 'name'> & { worker: string }, timers: Timers, handlers: Handlers) {
+  constructor(options: Options, timers: Timers, handlers: Handlers) {
     this.#options = options;
     this.#timers = timers;
     this.#handlers = {
@@ -43,8 +56,14 @@ export class Threads implements Iterable<ModuleThread> {
     return this.#all.has(thread);
   }
 
-  start(count: number): void {
-    for (let started = 0; started < count; started++) this.#spawn();
+  /**
+   * Says how many there are to be. More are started now. Those too many stay for a while, since the next one to need
+   * them is likely to come soon; then idle ones leave first.
+   */
+  want(count: number): void {
+    this.#wanted = count;
+    while (this.#surplus() < 0 && !this.#frozen) this.#spawn();
+    if (this.#surplus() > 0) this.#trimLater();
   }
 
   /** Ends a thread at once; its tasks are the caller's affair. */
@@ -64,9 +83,28 @@ export class Threads implements Iterable<ModuleThread> {
     for (const thread of this.#all) thread.leave();
   }
 
+  #surplus(): number {
+    return this.#all.size - this.#leaving.size + this.#delayed - this.#wanted;
+  }
+
+  #trimLater(): void {
+    this.#trim ??= this.#timers.after(this.#options.lingerMs, () => {
+      this.#trim = null;
+      const idleFirst = [...this.#all].sort((a, b) => a.size - b.size);
+      for (const thread of idleFirst) {
+        if (this.#surplus() <= 0 || this.#frozen) return;
+        if (thread.isEnding || !thread.isReady) continue;
+        this.#leaving.add(thread);
+        thread.leave();
+        this.#handlers.retiring(thread);
+      }
+      if (this.#surplus() > 0) this.#trimLater();
+    });
+  }
+
   #spawn(): void {
     if (this.#frozen) return;
-    const { worker, ...options } = this.#options;
+    const { worker, lingerMs: _lingerMs, ...options } = this.#options;
     this.#all.add(new ModuleThread({ ...options, name: `${worker}/${++this.#number}` }, this.#handlers));
   }
 
@@ -74,12 +112,17 @@ export class Threads implements Iterable<ModuleThread> {
   // stand still meanwhile.
   #replace(thread: ModuleThread): void {
     this.#all.delete(thread);
-    if (this.#frozen) return;
+    this.#leaving.delete(thread);
+    if (this.#frozen || this.#surplus() >= 0) return;
     if (thread.isReady) {
       this.#spawn();
     } else {
       const delay = Math.min(FIRST_RETRY_MS * 2 ** Math.min(this.failedStarts++, 10), MAX_RETRY_MS);
-      this.#timers.after(delay, () => this.#spawn());
+      this.#delayed++;
+      this.#timers.after(delay, () => {
+        this.#delayed--;
+        if (this.#surplus() < 0) this.#spawn();
+      });
     }
   }
 }
