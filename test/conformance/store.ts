@@ -12,6 +12,7 @@ import type { Outcome } from '../../src/state.js';
 import type { AttemptRecord, DueDelivery, IdempotencyKey, JobTarget, Store } from '../../src/store.js';
 import { parseLeaseToken } from '../../src/task.js';
 import type { VirtualClock } from '../support/clock.js';
+import { linkCases } from './links.js';
 import { pipelineCases } from './pipelines.js';
 
 export interface Opened {
@@ -1048,6 +1049,10 @@ export function storeSuite(name: string, open: () => Promise<Opened>): void {
     });
 
     pipelineCases(
+      () => opened,
+      () => store,
+    );
+    linkCases(
       () => opened,
       () => store,
     );
