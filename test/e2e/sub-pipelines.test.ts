@@ -37,12 +37,13 @@ describe('a node of kind "pipeline"', () => {
   });
   afterEach(() => world.close());
 
-  const store = (name: string, nodes: object[], more: object = {}) =>
-    world.app.engine.savePipeline(world.app.defaultAccountId, {
-      descriptor: { name, nodes, ...more },
-      mode: 'create',
-      ifVersion: null,
-    });
+  const store = async (name: string, nodes: object[], more: object = {}) => {
+    const { savePipeline } = await world.ask<{ savePipeline: { userErrors: object[] } }>(
+      'mutation ($d: JSON!) { savePipeline(input: { descriptor: $d }) { userErrors { message } } }',
+      { d: { name, nodes, ...more } },
+    );
+    expect(savePipeline.userErrors).toEqual([]);
+  };
   const echo = (...input: unknown[]) => ({ nodeName: 'inner', algorithmName: 'echo', input });
   const node = (name: string, input: unknown[] = [], more: object = {}) => ({
     nodeName: 'outer',
@@ -265,7 +266,7 @@ describe('a node of kind "pipeline"', () => {
       code: 'INPUT_INVALID',
       message: 'unable to find flowInput.needed',
     });
-    await world.app.engine.deletePipeline(world.app.defaultAccountId, 'child');
+    await world.ask('mutation { deletePipeline(input: { name: "child" }) { userErrors { message } } }');
     await store('caller', [node('child')]);
     const gone = await run(parent(node('caller')));
     expect(gone.error?.message).toBe('pipeline child Not Found');
