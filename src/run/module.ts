@@ -46,6 +46,8 @@ export class ModuleThread {
   #dead = false;
   #error: unknown = null;
   readonly #gone: Promise<void>;
+  /** It is one too many, and is given nothing. */
+  isParked = false;
   /** Since when its first task waits although nothing runs; by the pool's clock. */
   stalledAt: number | null = null;
 

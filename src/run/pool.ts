@@ -9,8 +9,8 @@ import { Scheduler } from './scheduler.js';
 
 /** Where a pool's tasks come from and where their outcomes go. Every method may reject: the pool tries again. */
 export interface TaskSource {
-  /** Leases at most `max` tasks that are ready; fewer says that there are no more. */
-  acquire(max: number, signal?: AbortSignal): Promise<LeasedTask[]>;
+  /** Leases at most `max` tasks that are ready, none of the algorithms `without`; fewer says that there are no more. */
+  acquire(max: number, without: readonly string[], signal?: AbortSignal): Promise<LeasedTask[]>;
   /**
    * Settles outcomes; those of one task in their order. `accepted` has one for each; null: it was not taken, nor any
    * later one of its task, and is to be handed in again.
@@ -37,6 +37,12 @@ export interface PoolLimits {
   stallMs: number;
   /** How long threads stay that were started for tasks that wait for jobs of theirs. */
   lingerMs: number;
+  /**
+   * Where as many tasks wait for jobs of theirs as there are threads, tasks of algorithms that do so are started only
+   * once a thread has had nothing to do for so long; where as many wait as may, for so long.
+   */
+  quietMs: number;
+  stuckMs: number;
 }
 
 export const poolLimits: PoolLimits = {
@@ -46,6 +52,8 @@ export const poolLimits: PoolLimits = {
   graceMs: 1_000,
   stallMs: 5_000,
   lingerMs: 5_000,
+  quietMs: 100,
+  stuckMs: 60_000,
 };
 
 export interface PoolOptions {

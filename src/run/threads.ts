@@ -17,7 +17,9 @@ export class Threads implements Iterable<ModuleThread> {
   readonly #timers: Timers;
   readonly #handlers: Handlers;
   readonly #all = new Set<ModuleThread>();
-  /** Of them, those that were too many, and end as soon as they have nothing to do. */
+  /** Of them, those too many: they are given nothing, and wait to be needed again. */
+  readonly #parked = new Set<ModuleThread>();
+  /** Of them, those that were too many for long: they end as soon as they have nothing to do. */
   readonly #leaving = new Set<ModuleThread>();
   /** Replacements whose time has not come. */
   #delayed = 0;
@@ -57,13 +59,13 @@ export class Threads implements Iterable<ModuleThread> {
   }
 
   /**
-   * Says how many there are to be. More are started now. Those too many stay for a while, since the next one to need
-   * them is likely to come soon; then idle ones leave first.
+   * Says how many are to run tasks. More are started now. Those too many get no more tasks, but stay for a while: the
+   * next time they are needed is likely to be soon.
    */
   want(count: number): void {
     this.#wanted = count;
+    this.#park();
     while (this.#surplus() < 0 && !this.#frozen) this.#spawn();
-    if (this.#surplus() > 0) this.#trimLater();
   }
 
   /** Ends a thread at once; its tasks are the caller's affair. */
@@ -87,19 +89,37 @@ export class Threads implements Iterable<ModuleThread> {
     return this.#all.size - this.#leaving.size + this.#delayed - this.#wanted;
   }
 
-  #trimLater(): void {
+  /** Has as many parked as are too many: idle ones first, and none that may be about to wait for long. */
+  #park(): void {
+    const surplus = Math.max(this.#surplus(), 0);
+    for (const thread of this.#parked) if (this.#parked.size > surplus) this.#setParked(thread, false);
+    if (this.#parked.size === surplus) return;
+    const order = [...this.#all].sort((a, b) => a.size - b.size || rank(a) - rank(b));
+    for (const thread of order) {
+      if (this.#parked.size === surplus) break;
+      if (thread.isReady && !thread.isEnding) this.#setParked(thread, true);
+    }
     this.#trim ??= this.#timers.after(this.#options.lingerMs, () => {
       this.#trim = null;
-      const idleFirst = [...this.#all].sort((a, b) => a.size - b.size);
-      for (const thread of idleFirst) {
-        if (this.#surplus() <= 0 || this.#frozen) return;
-        if (thread.isEnding || !thread.isReady) continue;
-        this.#leaving.add(thread);
-        thread.leave();
-        this.#handlers.retiring(thread);
-      }
-      if (this.#surplus() > 0) this.#trimLater();
+      this.#dismiss();
     });
+  }
+
+  #setParked(thread: ModuleThread, parked: boolean): void {
+    thread.isParked = parked;
+    if (parked) this.#parked.add(thread);
+    else this.#parked.delete(thread);
+  }
+
+  /** Lets those go that have been too many for a while. */
+  #dismiss(): void {
+    if (this.#frozen) return;
+    for (const thread of this.#parked) {
+      this.#parked.delete(thread);
+      this.#leaving.add(thread);
+      thread.leave();
+      this.#handlers.retiring(thread);
+    }
   }
 
   #spawn(): void {
@@ -113,6 +133,7 @@ export class Threads implements Iterable<ModuleThread> {
   #replace(thread: ModuleThread): void {
     this.#all.delete(thread);
     this.#leaving.delete(thread);
+    this.#parked.delete(thread);
     if (this.#frozen || this.#surplus() >= 0) return;
     if (thread.isReady) {
       this.#spawn();
@@ -125,4 +146,8 @@ export class Threads implements Iterable<ModuleThread> {
       });
     }
   }
+}
+
+function rank(thread: ModuleThread): number {
+  return thread.running()?.long === true ? 1 : 0;
 }

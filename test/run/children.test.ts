@@ -47,7 +47,7 @@ function setup(options: Partial<PoolOptions> = {}) {
     children: jobs,
     clock: systemClock,
     worker: 'test',
-    limits: { graceMs: 100, lingerMs: 0 },
+    limits: { graceMs: 100, lingerMs: 0, quietMs: 0, stuckMs: 50 },
     log: () => {},
     ...options,
   });
@@ -107,6 +107,36 @@ test('where four tasks a thread wait, the next one is refused, and there are no 
   for (const name of ['a', 'b', 'c', 'd']) jobs.end(name);
   await Promise.all(asking.map((token) => source.end(token)));
   await source.until(() => pool.stats().threads === 1);
+});
+
+test('while tasks wait, those of algorithms that start jobs are left behind as long as there is anything else', async () => {
+  const limits = { graceMs: 100, lingerMs: 0, quietMs: 60_000, stuckMs: 60_000 };
+  const { source, jobs } = setup({ limits });
+  const first = source.add('asks', ['a']);
+  await jobs.until(1);
+  const [second, third] = [source.add('asks', ['b']), source.add('echo', [1])];
+  expect(await resultOf(source, third)).toEqual([1]);
+  expect(source.acquired).toEqual([first, third]);
+  jobs.end('a');
+  await source.end(first);
+  await jobs.until(1);
+  expect(jobs.tasks.map(({ token }) => token)).toEqual([first, second]);
+  jobs.end('b');
+  await source.end(second);
+});
+
+test('what was acquired before it was known to start jobs is handed back once too many wait', async () => {
+  const limits = { graceMs: 100, lingerMs: 0, quietMs: 60_000, stuckMs: 60_000 };
+  const { source, jobs } = setup({ limits });
+  await source.end(source.add('echo', [0]));
+  // So short that a thread takes many of them at once.
+  for (let index = 0; index < 40; index++) source.add('echo', [index]);
+  const asking = [source.add('asks', ['a']), source.add('asks', ['b'])];
+  await jobs.until(1);
+  await source.until(() => !source.acquired.includes(asking[1]!) || source.kinds(asking[1]!).length > 0);
+  expect([[], ['released']]).toContainEqual(source.kinds(asking[1]!));
+  jobs.end('a');
+  await source.end(asking[0]!);
 });
 
 test('a task that is cancelled while it waits frees its thread, and counts no more', async () => {
