@@ -70,6 +70,31 @@ describe('jobs that tasks start, in a server that hears nothing', () => {
     expect(await runs()).toEqual(['CANCELLED']);
   });
 
+  it('have the ttl of their node, and fail its task as one that took too long', async () => {
+    const poll = turn(createSubPipelines(parts, { worker: 'w' }));
+    const parent = await f.submit({ name: 'parent', nodes: [{ ...node, ttl: 7 }] });
+    await poll();
+    const [child] = await f.store.jobs(f.account, { pipelines: ['child'] }, ALL);
+    const descriptor = JSON.parse((await f.store.descriptor(f.account, child!.id))!) as object;
+    expect(descriptor).toMatchObject({ options: { ttl: 7 } });
+    await f.settleJob(child!.id, { kind: 'cancel', at: f.at(), reason: 'pipeline expired' });
+    await poll();
+    expect((await f.store.job(f.account, parent))!.error).toMatchObject({
+      code: 'TIMEOUT',
+      message: 'Algorithm TTL expired',
+    });
+  });
+
+  it('fail their task where the account has no room for them', async () => {
+    const crowded = { ...parts, limits: { ...NO_LIMITS, runningJobs: 1 } };
+    const poll = turn(createSubPipelines(crowded, { worker: 'w' }));
+    const parent = await f.submit({ name: 'parent', nodes: [node] });
+    await poll();
+    expect((await f.store.job(f.account, parent))!.error?.message).toBe(
+      'the limit runningJobs of every account of this server is 1, and 1 job has not ended: wait for one to end, or cancel one',
+    );
+  });
+
   it('do not wait for one that cannot be settled, and it is settled once it can be', async () => {
     const poll = turn(createSubPipelines(parts, { worker: 'w' }));
     const nodes = ['a', 'c', 'd'].map((nodeName) => ({ ...node, nodeName }));
