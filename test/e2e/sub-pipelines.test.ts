@@ -238,7 +238,7 @@ describe('a node of kind "pipeline"', () => {
     expect(await runsOf('ouroboros')).toHaveLength(16);
   });
 
-  it('is refused where there is no such pipeline, or none is named', async () => {
+  it('is refused where the account has no such pipeline, or none is named', async () => {
     const refused = async (more: object) =>
       (
         await world.ask<{ submitDescriptor: { userErrors: object[] } }>(
@@ -246,6 +246,13 @@ describe('a node of kind "pipeline"', () => {
           { d: parent(node('x', [], more)) },
         )
       ).submitDescriptor.userErrors;
+    // Of another account, which is the same as nowhere.
+    const other = await world.app.store.ensureAccount('other', 'whsec_b3RoZXI=', 0);
+    await world.app.engine.savePipeline(other.id, {
+      descriptor: { name: 'x', nodes: [echo()] },
+      mode: 'create',
+      ifVersion: null,
+    });
     expect(await refused({})).toEqual([
       {
         code: 'NOT_FOUND',
