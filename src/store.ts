@@ -28,6 +28,7 @@ export interface Store
     Pipelines,
     Triggering,
     Tasks,
+    Links,
     Feed,
     Webhooks,
     Deliveries,
@@ -72,6 +73,8 @@ export interface Committed {
   triggered: boolean;
   /** Leases taken from their holders because the job has ended. */
   revoked: string[];
+  /** Whether something is to be done about a job that a task has started; see Links. */
+  links: boolean;
 }
 
 // ── Jobs ────────────────────────────────────────────────────────────────────────────────────────────
@@ -109,7 +112,9 @@ export type Cause =
   /** A run by the clock. */
   | ({ kind: 'cron' } & CronRun)
   /** A run that is owed to the end of another job; see DueTrigger. */
-  | { kind: 'trigger'; key: number };
+  | { kind: 'trigger'; key: number }
+  /** A task starts it under this lease. `awaited`: the task is nothing but this job, and ends with it. */
+  | { kind: 'task'; token: string; awaited: boolean };
 
 /** One run of a stored pipeline by its cron pattern. It stands as long as it is the next one by this pattern. */
 export interface CronRun {
@@ -407,6 +412,28 @@ export interface Tasks {
   inputSource(accountId: string, taskId: string): Promise<InputSource | null>;
   /** The result of a task that succeeded, JSON text. */
   taskResult(accountId: string, taskId: string): Promise<string | null>;
+}
+
+// ── Jobs started by tasks ───────────────────────────────────────────────────────────────────────────
+
+/** A job that a task has started, where one of the two has ended and the other has to follow. */
+export interface OwedLink {
+  /** Where it stands in the store's order: hand it in again to get those after it. */
+  place: string;
+  /** CANCEL: the task is over, and the job still runs. SETTLE: the job is over, and the task has to end with it. */
+  todo: 'CANCEL' | 'SETTLE';
+  child: Job;
+  /** The lease under which the task has started the job. */
+  token: string;
+  /** What the task has failed with, if that is how it ended. */
+  failure: string | null;
+  /** Bounds the task's run; null: none. */
+  timeoutMs: number | null;
+}
+
+export interface Links {
+  /** What is to be done, `limit` at most. It is taken off by the commit that ends the job, or the task. */
+  owedLinks(after: string | null, limit: number): Promise<OwedLink[]>;
 }
 
 // ── The feed ────────────────────────────────────────────────────────────────────────────────────────

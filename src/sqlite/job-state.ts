@@ -1,5 +1,6 @@
 import type { NodeStatus, Progress } from '../job.js';
 import type { NodeKind } from '../node-kind.js';
+import { PIPELINE_QUEUE } from '../node-kind.js';
 import {
   type Change,
   type JobState,
@@ -16,6 +17,7 @@ import type { Unit } from './committer.js';
 import type { Handle } from './database.js';
 import type { JobSqlRow } from './jobs.js';
 import { insertJobTargets } from './lanes.js';
+import { freesPipeline, noteLinks } from './links.js';
 import { markReady } from './ready.js';
 import { oweTriggered } from './triggers.js';
 import { addUse, bytesOf } from './usage.js';
@@ -154,7 +156,8 @@ export function loadState(db: Handle, uuid: string, outcomes: readonly Outcome[]
 }
 
 /** Writes what the rules decided: state, results, new tasks, then the events and deliveries that tell of it. */
-export function writeChange(db: Handle, { row, accountId, state }: Loaded, change: Change, unit: Unit): void {
+export function writeChange(db: Handle, loaded: Loaded, change: Change, unit: Unit): void {
+  const { row, accountId, state } = loaded;
   if (!change.accepted.includes(true) && change.events.length === 0) return;
   const { job } = change;
   db.prepare(
@@ -221,6 +224,8 @@ export function writeChange(db: Handle, { row, accountId, state }: Loaded, chang
     );
     if (task.status === 'READY' && task.token === null) queues.add(state.nodes[task.node]!.queue);
   }
+  noteLinks(db, loaded, change, unit);
+  if (!ended && freesPipeline(db, loaded, change)) queues.add(PIPELINE_QUEUE);
   const insertResult = db.prepare('insert into task_results (job, node, item, value) values (?, ?, ?, ?)');
   const addBytes = db.prepare(
     'update job_nodes set result_bytes = result_bytes + ? where job = ? and node = ?',

@@ -56,6 +56,7 @@ export interface JobSqlRow {
   parent: string | null;
   rerun_of: string | null;
   depth: number;
+  has_children: number;
 }
 
 export function jobOf(accountId: string, row: JobSqlRow): Job {
@@ -138,7 +139,7 @@ export function jobsOf(db: Handle, committer: Committer): Jobs {
         const full = noRoom(db, account, submission.limits, bytes);
         if (full) return { noRoom: full };
         const row = insertJob(db, account, submission, bytes);
-        if (cause) takeCause(db, cause, row);
+        if (cause) takeCause(db, cause, row, unit);
         insertItems(db, row, submission.job.nodes, submission.job.newTasks, unit);
         unit.append(account, row, submission.job.events);
         if (submission.job.nodes.some(isExpanding)) unit.committed.expansion = true;

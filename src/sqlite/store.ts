@@ -11,6 +11,7 @@ import { feedOf } from './feed.js';
 import { GroupCommit } from './group-commit.js';
 import { jobsOf } from './jobs.js';
 import { keepOf } from './keep.js';
+import { linksOf } from './links.js';
 import { Outages } from './outages.js';
 import { pipelinesOf } from './pipelines.js';
 import { tasksOf } from './tasks.js';
@@ -48,6 +49,7 @@ export function openSqliteStore({ folder, clock, ids, own, log, maxMb }: SqliteO
       ...triggeringOf(db, commits),
       ...tasksOf(db, commits, ids),
       ...keepOf(db, committer),
+      ...linksOf(db),
       ...feedOf(db),
       ...webhooksOf(db, commits, ids, () => clock.now()),
       ...deliveriesOf(db, commits, committer, ids),

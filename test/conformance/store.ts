@@ -13,6 +13,7 @@ import type { Outcome, Spawned } from '../../src/state.js';
 import type { AttemptRecord, DueDelivery, IdempotencyKey, JobTarget, Store } from '../../src/store.js';
 import { parseLeaseToken } from '../../src/task.js';
 import type { VirtualClock } from '../support/clock.js';
+import { linkCases } from './links.js';
 import { pipelineCases } from './pipelines.js';
 import { triggerCases } from './triggers.js';
 
@@ -1342,6 +1343,10 @@ export function storeSuite(name: string, open: () => Promise<Opened>): void {
     });
 
     pipelineCases(
+      () => opened,
+      () => store,
+    );
+    linkCases(
       () => opened,
       () => store,
     );
