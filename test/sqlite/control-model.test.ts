@@ -179,7 +179,7 @@ class Play {
         join jobs j on j.key = n.job where n.expanding = 2 and j.held = 0 and n.total is null`),
     );
     if (!node) return;
-    const outcome = { kind: 'expanded', node: node.node, at: f.at(), total: 0, from: 0, items: [] } as const;
+    const outcome: Outcome = { kind: 'expanded', node: node.node, at: f.at(), total: 0, from: 0, items: [] };
     const settled = await f.store.settle({ jobUuid: node.uuid, outcomes: [outcome] }, advance);
     expect(settled.accepted).toEqual([false]);
   }
