@@ -561,6 +561,7 @@ export function storeSuite(name: string, open: () => Promise<Opened>): void {
         const [task] = await claim(1);
         await settle(task!, { kind: 'started' });
         await pause(jobId);
+        expect(await store.nextExpansion(null)).toMatchObject({ expanded: 1 });
         expect((await chunk(1)).accepted).toEqual([true]);
         expect(await claim(10)).toEqual([]);
         await resume(jobId);
