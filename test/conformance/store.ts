@@ -272,6 +272,24 @@ export function storeSuite(name: string, open: () => Promise<Opened>): void {
         expect((await claim(1))[0]!.jobId).toBe(low.jobId);
       });
 
+      it('lets no job starve, however many of the highest priority come after it', async () => {
+        const { jobId: low } = await submit(single({ priority: 1 }));
+        const MINUTE = 60_000;
+        let minutes = 0;
+        for (let found = false; !found && minutes < 200; minutes++) {
+          for (let count = 0; count < 3; count++) await submit(single({ priority: 5 }));
+          await opened.clock.advance(MINUTE);
+          await store.agePriorities(at(), 10 * MINUTE);
+          // Two workers for three jobs a minute: those of priority 5 alone are more than they can do.
+          const tasks = await claim(2);
+          for (const task of tasks) await succeed(task);
+          found = tasks.some((task) => task.jobId === low);
+        }
+        // Four steps of ten minutes, and then in line behind those of priority 5 that had come by then.
+        expect(minutes).toBeLessThanOrEqual(41);
+        expect(minutes).toBeGreaterThanOrEqual(40);
+      });
+
       it('hands over what the input is made of', async () => {
         const { jobId } = await submit({
           name: 'p',
