@@ -28,7 +28,7 @@ export function letGo(db: Handle, job: JobSqlRow, unit: Unit, at: number): void 
 
 type Pipeline = Pick<JobSqlRow, 'account' | 'pipeline' | 'experiment'>;
 
-/** What becomes of one more job of a pipeline; `running` ones count as well where they allow any number themselves. */
+/** What becomes of one more job of a pipeline. Others count whatever they allow themselves. */
 export function admission(
   db: Handle,
   pipeline: Pipeline,
@@ -46,7 +46,12 @@ export function admission(
  * resumed. Those that allow the most beside them are looked at first, since where they find no room the others
  * find none; of equals the priority counts, then the age. All of it is index seeks, but for the counting.
  */
-export function admitHeld(db: Handle, { account, pipeline, experiment }: Pipeline, unit: Unit, at: number) {
+export function admitHeld(
+  db: Handle,
+  { account, pipeline, experiment }: Pipeline,
+  unit: Unit,
+  at: number,
+): void {
   const of = { account, pipeline, experiment };
   const held = `from jobs indexed by jobs_held where account = @account and pipeline = @pipeline and experiment = @experiment
     and held = 1 and finished_at is null and paused_at is null`;

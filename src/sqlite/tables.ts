@@ -124,7 +124,10 @@ export const jobs = sqliteTable(
     uniqueIndex('jobs_number').on(t.account, t.number),
     index('jobs_pipeline').on(t.account, t.pipeline, t.number),
     index('jobs_external').on(t.account, t.externalId).where(sql`external_id is not null`),
-    index('jobs_running').on(t.account, t.pipeline, t.experiment, t.held).where(sql`finished_at is null`),
+    // With finished_at, though it is null in all of it: SQLite then counts in the index alone.
+    index('jobs_running')
+      .on(t.account, t.pipeline, t.experiment, t.held, t.finishedAt)
+      .where(sql`finished_at is null`),
     index('jobs_held')
       .on(t.account, t.pipeline, t.experiment, t.concurrency, t.priority)
       .where(sql`held = 1 and finished_at is null and paused_at is null`),

@@ -123,4 +123,30 @@ describe('a job that is paused', () => {
     const unknown = `chain:${'0'.repeat(8)}-0000-7000-8000-${'0'.repeat(12)}`;
     expect((await change('pauseJob', unknown)).userErrors).toMatchObject([{ code: 'NOT_FOUND' }]);
   });
+
+  it('tells its webhooks so, at the level info', async () => {
+    const receiver = await world.receiver();
+    const progress = async (level?: string) => {
+      const name = `of-${level ?? 'default'}`;
+      const url = `${receiver.url}/${name}`;
+      const options = level === undefined ? {} : { progressVerbosityLevel: level };
+      const id = await world.submit({
+        ...chain(name),
+        options,
+        webhooks: { progress: url, result: `${url}-end` },
+      });
+      await until(id, 'TASK_ACQUIRED');
+      await change('pauseJob', id);
+      await change('resumeJob', id);
+      await change('pauseJob', id);
+      await change('cancelJob', id);
+      await receiver.received(1, `/${name}-end`);
+      return receiver.calls
+        .filter(({ path }) => path === `/${name}`)
+        .map(({ json }) => [json['status'], json['level']]);
+    };
+    const told = ['pending', 'active', 'paused', 'resumed', 'paused', 'stopped'];
+    expect(await progress()).toEqual(told.map((status) => [status, 'info']));
+    expect(await progress('error')).toEqual([]);
+  });
 });
