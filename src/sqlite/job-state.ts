@@ -11,7 +11,7 @@ import {
 } from '../state.js';
 import type { Submission } from '../store.js';
 import type { RetryPolicy, TaskStatus } from '../task.js';
-import { admitHeld, holdBack, letGo } from './admission.js';
+import { admitHeld, holdBack, letGo, mayExpand } from './admission.js';
 import type { Unit } from './committer.js';
 import type { Handle } from './database.js';
 import type { JobSqlRow } from './jobs.js';
@@ -167,6 +167,7 @@ export function writeChange(db: Handle, { row, accountId, state }: Loaded, chang
   );
   const before = row.status;
   row.status = job.status;
+  row.started_at = job.startedAt;
 
   const updateNode = db.prepare(
     `update job_nodes set status = ?, total = ?, expanded = ?, succeeded = ?, failed = ?, active = ?, expanding = ?
@@ -181,11 +182,11 @@ export function writeChange(db: Handle, { row, accountId, state }: Loaded, chang
       node.succeeded,
       node.failed,
       node.active,
-      Number(expanding),
+      expanding ? (mayExpand(row) ? 1 : 2) : 0,
       row.key,
       node.index,
     );
-    if (expanding) unit.committed.expansion = true;
+    if (expanding && mayExpand(row)) unit.committed.expansion = true;
   }
   const updateTask = db.prepare(
     `update tasks set status = ?, attempt = ?, lost = ?, token = ?, worker = ?, lease_expires_at = ?, retry_at = ?, percent = ?,
