@@ -110,12 +110,13 @@ export const NodeInput = builder.inputType('NodeInput', {
 });
 
 const ConcurrentPipelinesInput = builder.inputType('ConcurrentPipelinesInput', {
-  description: 'How many jobs of this pipeline may run at once.',
+  description: 'How many jobs of this pipeline may be open at once, this one included.',
   fields: (t) => ({
     amount: t.int({ required: true, description: '1 to 10,000.' }),
     rejectOnFailure: t.boolean({
       // No default of GraphQL's: a run of a stored pipeline leaves what is stored.
-      description: 'Whether one too many is refused; else it waits as PENDING. True where not given.',
+      description:
+        'Whether one too many is refused, with LIMIT_REACHED; else it waits as PENDING until another has ended, the highest priority first. True where not given.',
     }),
   }),
 });
@@ -125,10 +126,10 @@ export const PipelineOptionsInput = builder.inputType('PipelineOptionsInput', {
   fields: (t) => ({
     ttl: t.int({
       description:
-        'Seconds from submission until the job is stopped; 0 and less: none. 3,600 where not given. Kept in the descriptor, not applied yet.',
+        'Seconds from submission until the job is cancelled, without those in which it is PAUSED; 0 and less: none. 3,600 where not given.',
     }),
     activeTtl: t.int({
-      description: 'The same from its start: 1 and more; none where not given. Not applied yet.',
+      description: 'The same from the start of its first task: 1 and more; none where not given.',
     }),
     batchTolerance: t.int({
       description: 'Percent of a batch that may fail before the job does: 0 to 100. 80 where not given.',
@@ -140,7 +141,7 @@ export const PipelineOptionsInput = builder.inputType('PipelineOptionsInput', {
     concurrentPipelines: t.field({
       type: ConcurrentPipelinesInput,
       description:
-        'How many jobs of this pipeline may run at once; no limit where not given. Not applied yet.',
+        'How many jobs of this pipeline (of one name and experiment) may be open at once; no limit where not given.',
     }),
     debugOverride: t.stringList({ description: 'Names of nodes to debug: understood, not done.' }),
   }),

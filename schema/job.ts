@@ -15,14 +15,15 @@ import { TaskConnection, TaskFilterInput } from './task.js';
 import { attempt, payloadType } from './user-error.js';
 
 export const JobStatusEnum = builder.enumType('JobStatus', {
-  description: 'PENDING, then ACTIVE or PAUSED, then one of the three ends; an ended job never changes.',
+  description:
+    'PENDING, then ACTIVE, then one of the three ends; PAUSED in between, as often as its owner likes. An ended job never changes.',
   values: described<JobStatus>({
     PENDING: 'Accepted; nothing of it has started.',
     ACTIVE: 'Running.',
     PAUSED: 'Held by its owner: nothing new of it starts.',
     COMPLETED: 'Ended well; its results can be read.',
     FAILED: 'Ended by an error.',
-    CANCELLED: 'Ended by its owner.',
+    CANCELLED: 'Ended by its owner, or by a time limit of its own.',
   }),
 });
 

@@ -8,6 +8,7 @@ import './descriptor.js';
 import './event.js';
 import './feed.js';
 import './job.js';
+import './job-control.js';
 import './job-node.js';
 import './limit.js';
 import './pipeline.js';

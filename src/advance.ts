@@ -1,4 +1,5 @@
 import { taskRetryDelayMs } from './backoff.js';
+import { overdueReason, paused, resumed, started } from './deadlines.js';
 import type { EventType } from './event.js';
 import { childrenOf } from './graph.js';
 import { isEnded, type JobStatus, type Progress, progressOf, type TaskErrorCode } from './job.js';
@@ -87,6 +88,15 @@ class Fold {
       case 'cancel':
         this.end('CANCELLED', outcome.at, { reason: outcome.reason });
         return true;
+      case 'pause':
+        return this.pause(outcome.at);
+      case 'resume':
+        return this.resume(outcome.at);
+      case 'overdue': {
+        const reason = overdueReason(this.job.deadlines, outcome.at);
+        if (reason !== null) this.end('CANCELLED', outcome.at, { reason });
+        return reason !== null;
+      }
       case 'broken': {
         const message = 'Carillon could not decide how this job goes on; its log says why';
         this.end('FAILED', outcome.at, {
@@ -227,6 +237,8 @@ class Fold {
 
   private expand(outcome: Extract<Outcome, { kind: 'expanded' }>): boolean {
     const node = this.nodes[outcome.node];
+    // An empty batch could end the job, of which nothing may have begun.
+    if (this.job.status === 'PAUSED' && this.job.startedAt === null) return false;
     // A chunk that another expansion has already made is stale.
     const open = node?.status === 'ACTIVE' && node.batch && node.keeping === null && !isWaiting(node);
     if (!open || node.expanded !== outcome.from) return false;
@@ -365,7 +377,30 @@ class Fold {
     if (this.job.status !== 'PENDING') return;
     this.job.status = 'ACTIVE';
     this.job.startedAt = at;
+    this.job.deadlines = started(this.job.deadlines, at);
     this.emitJob('JOB_ACTIVE', at);
+  }
+
+  /** What runs goes on; what was handed out and has not started is taken back, and waits. */
+  private pause(at: number): boolean {
+    if (this.job.status === 'PAUSED') return false;
+    for (const task of this.tasks.values()) {
+      if (task.token === null || task.status !== 'READY') continue;
+      this.revoked.push(task.token);
+      this.free(task);
+    }
+    this.job.status = 'PAUSED';
+    this.job.deadlines = paused(this.job.deadlines, at);
+    this.emitJob('JOB_PAUSED', at);
+    return true;
+  }
+
+  private resume(at: number): boolean {
+    if (this.job.status !== 'PAUSED') return false;
+    this.job.status = this.job.startedAt === null ? 'PENDING' : 'ACTIVE';
+    this.job.deadlines = resumed(this.job.deadlines, at);
+    this.emitJob('JOB_RESUMED', at);
+    return true;
   }
 
   private failJob(

@@ -15,7 +15,7 @@ export type BusMessage =
   | { kind: 'expansion' }
   /** Some stored pipeline is owed a run. */
   | { kind: 'triggered' }
-  /** Leases that ended because their job did: the code under them must stop. */
+  /** Leases that ended because their job did, or was paused before they started: the code under them must stop. */
   | { kind: 'revoked'; tokens: string[] }
   /** Something is to be done about a job that a task has started. */
   | { kind: 'links' }

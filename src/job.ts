@@ -1,4 +1,7 @@
-/** One run of a pipeline. PENDING → ACTIVE ⇄ PAUSED → COMPLETED, FAILED or CANCELLED; an ended job never changes. */
+/**
+ * One run of a pipeline. PENDING → ACTIVE → COMPLETED, FAILED or CANCELLED, and PAUSED between any two of them: it goes
+ * back to where it was. An ended job never changes.
+ */
 export const jobStatuses = ['PENDING', 'ACTIVE', 'PAUSED', 'COMPLETED', 'FAILED', 'CANCELLED'] as const;
 export type JobStatus = (typeof jobStatuses)[number];
 

@@ -1,3 +1,4 @@
+import type { Deadlines } from './deadlines.js';
 import type { NewEvent } from './event.js';
 import type { JobError, JobStatus, NodeStatus, Origin, Progress, TaskErrorCode } from './job.js';
 import type { NodeKind } from './node-kind.js';
@@ -50,6 +51,11 @@ export type Outcome =
     }
   | { kind: 'expansionFailed'; node: number; at: number; code: TaskErrorCode; message: string }
   | { kind: 'cancel'; at: number; reason: string }
+  /** Nothing new may start: what is leased and has not started is given back. */
+  | { kind: 'pause'; at: number }
+  | { kind: 'resume'; at: number }
+  /** One of its time limits may be over. */
+  | { kind: 'overdue'; at: number }
   /** The rules themselves have failed on this job: it ends, so that nobody tries for ever. */
   | { kind: 'broken'; at: number };
 
@@ -78,6 +84,7 @@ export interface JobRow {
   /** As it may be shown: `percent` is the highest so far. */
   progress: Progress;
   batchTolerance: number;
+  deadlines: Deadlines;
   startedAt: number | null;
   finishedAt: number | null;
 }
@@ -137,7 +144,7 @@ export interface TaskRow extends TaskRef {
 
 /**
  * What the rules may see: the job's counters, its nodes, and the tasks that the outcomes name; where an outcome can
- * end the job early (see `mayEndEarly`), also every task under lease. Never the whole job.
+ * take leases from their holders (see `takesLeases`), also every task under lease. Never the whole job.
  */
 export interface JobState {
   job: JobRow;
@@ -163,6 +170,12 @@ export interface Change {
   revoked: string[];
 }
 
+/** One job too many is refused, or held until there is room: PENDING, and nothing of it starts. */
+export interface Concurrency {
+  amount: number;
+  rejects: boolean;
+}
+
 /** A job as `submit` hands it to the store: not yet numbered. */
 export interface NewJob {
   uuid: string;
@@ -172,6 +185,8 @@ export interface NewJob {
   externalId: string | null;
   tags: string[];
   priority: number;
+  /** How many jobs of its pipeline may run at once; null: any number. */
+  concurrency: Concurrency | null;
   /** The descriptor as executed, JSON. */
   descriptor: string;
   flowInput: string | null;
@@ -191,8 +206,9 @@ export interface NewJob {
   events: NewEvent[];
 }
 
-/** Whether an outcome can end a job that has other tasks under lease: then the rules must see those. */
-export function mayEndEarly(outcome: Outcome): boolean {
+/** Whether an outcome can end or hold a job that has other tasks under lease: then the rules must see those. */
+export function takesLeases(outcome: Outcome): boolean {
   if (outcome.kind === 'kept') return outcome.gone;
-  return ['failed', 'expired', 'expansionFailed', 'cancel', 'broken'].includes(outcome.kind);
+  const kinds = ['failed', 'expired', 'expansionFailed', 'cancel', 'pause', 'overdue', 'broken'];
+  return kinds.includes(outcome.kind);
 }

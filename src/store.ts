@@ -71,7 +71,7 @@ export interface Committed {
   expansion: boolean;
   /** Whether a stored pipeline is owed a run. */
   triggered: boolean;
-  /** Leases taken from their holders because the job has ended. */
+  /** Leases taken from their holders because the job has ended, or was paused before they started. */
   revoked: string[];
   /** Whether something is to be done about a job that a task has started; see Links. */
   links: boolean;
@@ -131,6 +131,8 @@ export type Submitted =
   | { jobId: string; replayed: boolean; committed: Committed }
   | { conflict: true }
   | { noRoom: NoRoom }
+  /** As many jobs of its pipeline as it allows beside it have not ended. */
+  | { tooMany: number }
   /** What it is for has been done by another, or is not wanted any more. */
   | { stale: true };
 
@@ -163,7 +165,8 @@ export interface JobOutcomes {
 export interface Jobs {
   /**
    * Writes the job, its nodes, first tasks, targets, first event and deliveries. Refused where a limit on running
-   * jobs or stored bytes leaves no room; what a job writes afterwards is always taken.
+   * jobs or stored bytes leaves no room; what a job writes afterwards is always taken. One job of a pipeline too many
+   * is refused or held, as it says; held ones are let in, each with the end of one that ran, by priority and age.
    */
   submit(submission: Submission): Promise<Submitted>;
   /** The job an idempotency key stands for; `conflict` where it was given with another body. */
@@ -179,6 +182,8 @@ export interface Jobs {
   job(accountId: string, id: string): Promise<Job | null>;
   /** Newest first. A long list may be read in several transactions: what changes meanwhile is seen or not. */
   jobs(accountId: string, filter: JobFilter, page: Page): Promise<Job[]>;
+  /** Jobs that a time limit may end at `at`, and when the next one after it is due; null: none. */
+  overdueJobs(at: number, limit: number): Promise<{ jobUuids: string[]; nextAt: number | null }>;
   /** The descriptor as executed, JSON text. */
   descriptor(accountId: string, jobId: string): Promise<string | null>;
   nodes(accountId: string, jobId: string): Promise<JobNode[]>;
@@ -381,7 +386,7 @@ export interface ExpansionInputs {
 export interface Tasks {
   /**
    * Leases at most `max` ready tasks: jobs by priority, then the account, then the job that has waited longest for
-   * its turn, and at most 32 tasks of each. The lease is not a start: see Outcome.
+   * its turn, and at most 32 tasks of each. The lease is not a start: see Outcome. Jobs that are PAUSED or held give none.
    */
   claim(claim: Claim): Promise<LeasedTask[]>;
   /** Queues that may have tasks to claim, `limit` at most, in no order. */

@@ -7,6 +7,7 @@ import { createApiKey, revokeApiKey } from './api-keys.js';
 import { setCron } from './cron.js';
 import type { Engine } from './engine.js';
 import { createFeedReader } from './feed-reader.js';
+import { controlJob } from './job-control.js';
 import type { Parts } from './parts.js';
 import { deletePipeline, runPipeline, savePipeline } from './pipelines.js';
 import { rerunJob } from './rerun.js';
@@ -29,6 +30,8 @@ export function createEngine(parts: Parts): Engine {
   return {
     submit: (accountId, input) => submit(parts, accountId, input),
     cancelJob: (accountId, jobId, reason) => cancelJob(parts, accountId, jobId, reason),
+    pauseJob: (accountId, jobId) => controlJob(parts, accountId, jobId, 'pause'),
+    resumeJob: (accountId, jobId) => controlJob(parts, accountId, jobId, 'resume'),
     rerunJob: (accountId, input) => rerunJob(parts, accountId, input),
     savePipeline: (accountId, input) => savePipeline(parts, accountId, input),
     deletePipeline: (accountId, name) => deletePipeline(parts, accountId, name),

@@ -24,6 +24,10 @@ export interface Engine {
   submit(accountId: string, submission: SubmitInput): Promise<Job>;
   /** Cancels a job that has not ended; NOT_ALLOWED_IN_STATE for one that has. */
   cancelJob(accountId: string, jobId: string, reason: string | null): Promise<Job>;
+  /** Nothing new of it starts until it is resumed; NOT_ALLOWED_IN_STATE for a job that is PAUSED or has ended. */
+  pauseJob(accountId: string, jobId: string): Promise<Job>;
+  /** NOT_ALLOWED_IN_STATE for a job that is not PAUSED. */
+  resumeJob(accountId: string, jobId: string): Promise<Job>;
   /**
    * A new job of the same pipeline, from its start, from what failed, or from one of its nodes: see RerunFrom. All but START
    * is NOT_ALLOWED_IN_STATE for a job that has not ended; START and FAILED keep its name, a node's name is added to it.

@@ -1,10 +1,11 @@
 import { begin } from '../advance.js';
+import { deadlinesOf } from '../deadlines.js';
 import { type Descriptor, pipelineOf } from '../descriptor.js';
 import type { Graph } from '../graph.js';
 import { type Origin, parseJobId, progressOf } from '../job.js';
 import { type NodeKind, OUTPUT_QUEUE, PIPELINE_QUEUE } from '../node-kind.js';
 import { type Kept, withCacheJobIds } from '../rerun.js';
-import type { JobRow, NewJob, NodeRow } from '../state.js';
+import type { Concurrency, JobRow, NewJob, NodeRow } from '../state.js';
 
 const QUEUES = { output: OUTPUT_QUEUE, pipeline: PIPELINE_QUEUE };
 
@@ -63,6 +64,7 @@ export function newJob(
     error: null,
     progress: progressOf([], false, 0),
     batchTolerance: descriptor.options.batchTolerance,
+    deadlines: deadlinesOf(descriptor.options, at),
     startedAt: null,
     finishedAt: null,
   };
@@ -76,6 +78,7 @@ export function newJob(
     externalId: descriptor.externalId ?? null,
     tags: descriptor.tags,
     priority: descriptor.priority,
+    concurrency: concurrencyOf(descriptor.options),
     descriptor: JSON.stringify(withCacheJobIds(descriptor, kept)),
     flowInput: descriptor.flowInput === undefined ? null : JSON.stringify(descriptor.flowInput),
     row: change.job,
@@ -96,4 +99,9 @@ export function newJob(
 
 function keptFrom(keep: Kept | undefined): { jobUuid: string; node: number } | null {
   return keep ? { jobUuid: parseJobId(keep.jobId)!.uuid, node: keep.of.index } : null;
+}
+
+function concurrencyOf({ concurrentPipelines }: Descriptor['options']): Concurrency | null {
+  if (!concurrentPipelines) return null;
+  return { amount: concurrentPipelines.amount, rejects: concurrentPipelines.rejectOnFailure };
 }

@@ -50,6 +50,13 @@ export async function submitWith(
   const submitted = await parts.store.submit({ accountId, job, targets, idempotency, limits, cause, at });
   if ('stale' in submitted) throw new StaleCauseError();
   if ('noRoom' in submitted) throw limitReached(submitted.noRoom);
+  if ('tooMany' in submitted) {
+    throw problem(
+      'LIMIT_REACHED',
+      `maximum number [${submitted.tooMany}] of concurrent pipelines has been reached`,
+      [...prefix, 'options', 'concurrentPipelines'],
+    );
+  }
   if ('committed' in submitted) publish(parts.bus, submitted.committed);
   return answer(parts, accountId, submitted, idempotency);
 }

@@ -2,6 +2,7 @@ import { UnavailableError } from '../errors.js';
 import { Loop, POLL_MS } from '../loop.js';
 import { parseLeaseToken } from '../task.js';
 import { isRecent } from './outage.js';
+import { endOverdue } from './overdue.js';
 import type { Parts } from './parts.js';
 import { settleJob } from './settle.js';
 
@@ -9,7 +10,7 @@ const AT_ONCE = 200;
 /** A job that has waited this long for a worker ranks one priority higher. */
 const AGE_AFTER_MS = 10 * 60_000;
 
-/** Does what falls due with time alone: leases that end, retries, the ageing of those who wait. */
+/** Does what falls due with time alone: leases and time limits that end, retries, the ageing of those who wait. */
 export function createSweeper(parts: Parts): Loop {
   const { store, bus, clock } = parts;
   return new Loop(clock, parts.log, 'sweeper', async () => {
@@ -19,8 +20,10 @@ export function createSweeper(parts: Parts): Loop {
     const { readyQueues, nextAt } = await store.promoteRetries(at, AT_ONCE);
     if (readyQueues.length > 0) bus.publish(readyQueues.map((queue) => ({ kind: 'ready', queue })));
     await store.agePriorities(at, AGE_AFTER_MS);
-    if (expired === AT_ONCE) return 0;
-    return nextAt === null ? POLL_MS : Math.max(nextAt - clock.now(), 0);
+    const overdue = await endOverdue(parts, at, AT_ONCE);
+    if (expired === AT_ONCE || overdue.ended === AT_ONCE) return 0;
+    const next = Math.min(nextAt ?? Number.POSITIVE_INFINITY, overdue.nextAt ?? Number.POSITIVE_INFINITY);
+    return Math.min(Math.max(next - clock.now(), 0), POLL_MS);
   });
 }
 

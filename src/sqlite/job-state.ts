@@ -1,17 +1,19 @@
+import { expiresAt } from '../deadlines.js';
 import type { NodeStatus, Progress } from '../job.js';
 import type { NodeKind } from '../node-kind.js';
 import { PIPELINE_QUEUE } from '../node-kind.js';
 import {
   type Change,
   type JobState,
-  mayEndEarly,
   type NewJob,
   type NodeRow,
   type Outcome,
   type TaskRow,
+  takesLeases,
 } from '../state.js';
 import type { Submission } from '../store.js';
 import type { RetryPolicy, TaskStatus } from '../task.js';
+import { admitHeld, holdBack, letGo, mayExpand } from './admission.js';
 import { forgetArrivals, forgetArrivalsOf, insertArrivals, isLookedAt } from './arrivals.js';
 import type { Unit } from './committer.js';
 import type { Handle } from './database.js';
@@ -136,7 +138,7 @@ export function loadState(db: Handle, uuid: string, outcomes: readonly Outcome[]
        join tasks t on t.job = ? and t.node = r.node and t.item = r.item`,
     )
     .all(JSON.stringify(refs), row.key) as TaskSqlRow[];
-  const leased = outcomes.some(mayEndEarly)
+  const leased = outcomes.some(takesLeases)
     ? (db
         .prepare('select * from tasks indexed by tasks_leased_job where job = ? and token is not null')
         .all(row.key) as TaskSqlRow[])
@@ -149,6 +151,12 @@ export function loadState(db: Handle, uuid: string, outcomes: readonly Outcome[]
     error: row.error === null ? null : JSON.parse(row.error),
     progress: JSON.parse(row.progress) as Progress,
     batchTolerance: row.batch_tolerance,
+    deadlines: {
+      ttlAt: row.ttl_at,
+      activeTtlMs: row.active_ttl_ms,
+      activeTtlAt: row.active_ttl_at,
+      pausedAt: row.paused_at,
+    },
     startedAt: row.started_at,
     finishedAt: row.finished_at,
   };
@@ -160,8 +168,10 @@ export function writeChange(db: Handle, loaded: Loaded, change: Change, unit: Un
   const { row, accountId, state } = loaded;
   if (!change.accepted.includes(true) && change.events.length === 0) return;
   const { job } = change;
+  const ended = job.finishedAt !== null;
   db.prepare(
-    'update jobs set status = ?, reason = ?, error = ?, progress = ?, started_at = ?, finished_at = ? where key = ?',
+    `update jobs set status = ?, reason = ?, error = ?, progress = ?, started_at = ?, finished_at = ?,
+     ttl_at = ?, active_ttl_at = ?, paused_at = ?, expires_at = ? where key = ?`,
   ).run(
     job.status,
     job.reason,
@@ -169,11 +179,16 @@ export function writeChange(db: Handle, loaded: Loaded, change: Change, unit: Un
     JSON.stringify(job.progress),
     job.startedAt,
     job.finishedAt,
+    job.deadlines.ttlAt,
+    job.deadlines.activeTtlAt,
+    job.deadlines.pausedAt,
+    ended ? null : expiresAt(job.deadlines),
     row.key,
   );
+  const before = row.status;
   row.status = job.status;
+  row.started_at = job.startedAt;
 
-  const ended = job.finishedAt !== null;
   const updateNode = db.prepare(
     `update job_nodes set status = ?, total = ?, expanded = ?, fan = ?, scanned = ?, succeeded = ?, failed = ?, active = ?, expanding = ?,
        kept_job = iif(?, kept_job, null), kept = ?
@@ -192,13 +207,13 @@ export function writeChange(db: Handle, loaded: Loaded, change: Change, unit: Un
       node.succeeded,
       node.failed,
       node.active,
-      Number(expanding),
+      expanding ? (mayExpand(row) ? 1 : 2) : 0,
       Number(node.keeping !== null),
       node.keeping?.next ?? 0,
       row.key,
       node.index,
     );
-    if (expanding) unit.committed.expansion = true;
+    if (expanding && mayExpand(row)) unit.committed.expansion = true;
   }
   const updateTask = db.prepare(
     `update tasks set status = ?, attempt = ?, lost = ?, token = ?, worker = ?, lease_expires_at = ?, retry_at = ?, percent = ?,
@@ -243,12 +258,18 @@ export function writeChange(db: Handle, loaded: Loaded, change: Change, unit: Un
   // An ended job accepts nothing, so it ends once.
   addUse(db, row.account, written, Number(ended));
 
+  const at = change.events.at(-1)?.occurredAt ?? change.newTasks[0]?.queuedAt ?? row.created_at;
   if (ended) {
     db.prepare('delete from ready_jobs where job = ?').run(row.key);
-    db.prepare('update job_nodes set expanding = 0 where job = ? and expanding = 1').run(row.key);
+    db.prepare('update job_nodes set expanding = 0 where job = ? and expanding <> 0').run(row.key);
     forgetArrivalsOf(db, row.key);
-  } else {
-    markReady(db, row, queues, change.newTasks[0]?.queuedAt ?? row.created_at);
+    if (row.held === 0) admitHeld(db, row, unit, at);
+  } else if (job.status === 'PAUSED') {
+    if (before !== 'PAUSED') holdBack(db, row);
+  } else if (before === 'PAUSED') {
+    if (row.held === 0) letGo(db, row, unit, at);
+    else admitHeld(db, row, unit, at);
+  } else if (markReady(db, row, queues, at)) {
     unit.committed.readyQueues.push(...queues);
   }
   if (job.status === 'COMPLETED' && oweTriggered(db, row)) unit.committed.triggered = true;
@@ -293,8 +314,8 @@ export function insertItems(
 ): void {
   const queues = new Set<string>();
   insertTasks(db, row.key, nodes, newTasks, queues);
-  markReady(db, row, queues, row.created_at);
-  unit.committed.readyQueues.push(...queues);
+  if (markReady(db, row, queues, row.created_at)) unit.committed.readyQueues.push(...queues);
+  else holdBack(db, row);
 }
 
 /** Numbers the job and writes it with its nodes, inputs, targets and idempotency key: `bytes` of them in all. */
@@ -303,6 +324,7 @@ export function insertJob(
   account: { key: number; id: string },
   { job, targets, idempotency, at }: Submission,
   bytes: number,
+  held: boolean,
 ): JobSqlRow {
   const { jobs: number } = db
     .prepare(
@@ -319,8 +341,8 @@ export function insertJob(
   const row = db
     .prepare(
       `insert into jobs (uuid, account, number, run, pipeline, external_id, tags, status, priority, progress, batch_tolerance, targets, created_at,
-       experiment, types, parent, rerun_of, depth)
-       values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) returning *`,
+       experiment, types, parent, rerun_of, depth, concurrency, held, ttl_at, active_ttl_ms, expires_at)
+       values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) returning *`,
     )
     .get(
       job.uuid,
@@ -341,6 +363,11 @@ export function insertJob(
       job.origin.parentId,
       job.origin.rerunOfId,
       job.origin.depth,
+      job.concurrency?.amount ?? null,
+      Number(held),
+      job.row.deadlines.ttlAt,
+      job.row.deadlines.activeTtlMs,
+      expiresAt(job.row.deadlines),
     ) as JobSqlRow;
   db.prepare('insert into job_inputs (job, descriptor, flow_input) values (?, ?, ?)').run(
     row.key,

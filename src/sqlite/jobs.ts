@@ -16,6 +16,7 @@ import type { ResultItem } from '../result.js';
 import type { Change, Outcome } from '../state.js';
 import type { Decide, JobFilter, JobOutcomes, Jobs, Settled, Submission, Submitted } from '../store.js';
 import { accountKey } from './accounts.js';
+import { admission } from './admission.js';
 import { causeStands, takeCause } from './causes.js';
 import type { Committer, Unit } from './committer.js';
 import type { Handle } from './database.js';
@@ -57,6 +58,12 @@ export interface JobSqlRow {
   rerun_of: string | null;
   depth: number;
   has_children: number;
+  concurrency: number | null;
+  held: number;
+  ttl_at: number | null;
+  active_ttl_ms: number | null;
+  active_ttl_at: number | null;
+  paused_at: number | null;
 }
 
 export function jobOf(accountId: string, row: JobSqlRow): Job {
@@ -138,11 +145,14 @@ export function jobsOf(db: Handle, committer: Committer): Jobs {
         const bytes = bytesOfJob(submission.job);
         const full = noRoom(db, account, submission.limits, bytes);
         if (full) return { noRoom: full };
-        const row = insertJob(db, account, submission, bytes);
+        const { pipelineName: pipeline, experimentName: experiment, concurrency } = submission.job;
+        const admitted = admission(db, { account: account.key, pipeline, experiment }, concurrency);
+        if (admitted === 'refuse') return { tooMany: concurrency!.amount };
+        const row = insertJob(db, account, submission, bytes, admitted === 'hold');
         if (cause) takeCause(db, cause, row, unit);
         insertItems(db, row, submission.job.nodes, submission.job.newTasks, unit);
         unit.append(account, row, submission.job.events);
-        if (submission.job.nodes.some(isExpanding)) unit.committed.expansion = true;
+        if (row.held === 0 && submission.job.nodes.some(isExpanding)) unit.committed.expansion = true;
         return { jobId: jobId(row.pipeline, row.uuid), replayed: false, committed: unit.committed };
       }),
 
@@ -181,6 +191,18 @@ export function jobsOf(db: Handle, committer: Committer): Jobs {
         if (low <= high && found.length < page.limit) await new Promise((resolve) => setImmediate(resolve));
       }
       return found;
+    },
+
+    async overdueJobs(at, limit) {
+      const due = db
+        .prepare(
+          'select uuid from jobs indexed by jobs_expiring where expires_at <= ? order by expires_at limit ?',
+        )
+        .all(at, limit) as { uuid: string }[];
+      const next = db
+        .prepare('select min(expires_at) as at from jobs indexed by jobs_expiring where expires_at > ?')
+        .get(at) as { at: number | null };
+      return { jobUuids: due.map(({ uuid }) => uuid), nextAt: next.at };
     },
 
     async descriptor(accountId, id) {

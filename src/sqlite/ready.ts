@@ -1,12 +1,20 @@
+import type { JobStatus } from '../job.js';
 import type { Handle } from './database.js';
 
-/** Puts a job on the claim's two lists, once for each queue it has ready tasks in. */
-export function markReady(
-  db: Handle,
-  job: { key: number; account: number; priority: number },
-  queues: Iterable<string>,
-  at: number,
-): void {
+export interface ReadyJob {
+  key: number;
+  account: number;
+  priority: number;
+  status: JobStatus;
+  held: number;
+}
+
+/**
+ * Puts a job on the claim's two lists, once for each queue it has ready tasks in. Not one that may start nothing: see
+ * admission.ts. Answers whether it did.
+ */
+export function markReady(db: Handle, job: ReadyJob, queues: Iterable<string>, at: number): boolean {
+  if (job.status === 'PAUSED' || job.held !== 0) return false;
   for (const queue of queues) {
     // Whoever comes (back) gets in line behind those who wait, or short jobs would always be served first.
     const { changes } = db
@@ -19,6 +27,20 @@ export function markReady(
       .run({ queue, job: job.key, account: job.account, rank: job.priority, at });
     if (changes > 0) listAccount(db, queue, job.priority, job.account);
   }
+  return true;
+}
+
+/** Puts a job that was held back on the lists again, for each queue in which it has something to start: which those are. */
+export function restoreReady(db: Handle, job: ReadyJob, at: number): string[] {
+  const rows = db
+    .prepare(
+      `select queue from (select distinct queue from job_nodes where job = @job) q
+       where exists (select 1 from tasks indexed by tasks_ready
+         where job = @job and queue = q.queue and status = 'READY' and token is null)`,
+    )
+    .all({ job: job.key }) as { queue: string }[];
+  const queues = rows.map(({ queue }) => queue);
+  return markReady(db, job, queues, at) ? queues : [];
 }
 
 export function listAccount(db: Handle, queue: string, rank: number, account: number): void {

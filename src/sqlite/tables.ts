@@ -124,10 +124,13 @@ export const jobs = sqliteTable(
     uniqueIndex('jobs_number').on(t.account, t.number),
     index('jobs_pipeline').on(t.account, t.pipeline, t.number),
     index('jobs_external').on(t.account, t.externalId).where(sql`external_id is not null`),
-    index('jobs_running').on(t.account, t.pipeline, t.experiment, t.held).where(sql`finished_at is null`),
+    // With finished_at, though it is null in all of it: SQLite then counts in the index alone.
+    index('jobs_running')
+      .on(t.account, t.pipeline, t.experiment, t.held, t.finishedAt)
+      .where(sql`finished_at is null`),
     index('jobs_held')
-      .on(t.account, t.pipeline, t.experiment, t.priority)
-      .where(sql`held = 1 and finished_at is null`),
+      .on(t.account, t.pipeline, t.experiment, t.concurrency, t.priority)
+      .where(sql`held = 1 and finished_at is null and paused_at is null`),
     index('jobs_expiring').on(t.expiresAt).where(sql`expires_at is not null`),
     index('jobs_parent').on(t.parent, t.number).where(sql`parent is not null`),
   ],
@@ -162,7 +165,7 @@ export const jobNodes = sqliteTable(
     active: integer().notNull(),
     /** Size of its results so far: known without reading them. */
     resultBytes: integer('result_bytes').notNull().default(0),
-    /** 1 while rows are still to be made; the expander finds its work by it. */
+    /** 1 while rows are still to be made; the expander finds its work by it. 2: not before its job may begin. */
     expanding: integer().notNull(),
     kind: text().notNull().default('algorithm'),
     /** Which of its parents must be finished before it starts; null: all. */

@@ -78,7 +78,7 @@ export function tasksOf(db: Handle, commits: GroupCommit, ids: Ids): Omit<Tasks,
       commits.run(() => {
         const due = db
           .prepare(
-            `select t.job, t.node, t.item, t.queue, j.account, j.priority, j.status from tasks t join jobs j on j.key = t.job
+            `select t.job, t.node, t.item, t.queue, j.account, j.priority, j.status, j.held from tasks t join jobs j on j.key = t.job
              where t.status = 'WAITING' and t.retry_at <= ? order by t.retry_at limit ?`,
           )
           .all(at, limit) as {
@@ -89,6 +89,7 @@ export function tasksOf(db: Handle, commits: GroupCommit, ids: Ids): Omit<Tasks,
           account: number;
           priority: number;
           status: JobStatus;
+          held: number;
         }[];
         const promote = db.prepare(
           'update tasks set status = ?, retry_at = null where job = ? and node = ? and item = ?',
@@ -98,9 +99,7 @@ export function tasksOf(db: Handle, commits: GroupCommit, ids: Ids): Omit<Tasks,
           const live = !isEnded(task.status);
           promote.run(live ? 'READY' : 'CANCELLED', task.job, task.node, task.item);
           if (!live) continue;
-          queues.add(task.queue);
-          const job = { key: task.job, account: task.account, priority: task.priority };
-          markReady(db, job, [task.queue], at);
+          if (markReady(db, { ...task, key: task.job }, [task.queue], at)) queues.add(task.queue);
         }
         const next = db.prepare("select min(retry_at) as at from tasks where status = 'WAITING'").get() as {
           at: number | null;

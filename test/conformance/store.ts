@@ -301,6 +301,24 @@ export function storeSuite(name: string, open: () => Promise<Opened>): void {
         expect((await claim(1))[0]!.jobId).toBe(low.jobId);
       });
 
+      it('lets no job starve, however many of the highest priority come after it', async () => {
+        const { jobId: low } = await submit(single({ priority: 1 }));
+        const MINUTE = 60_000;
+        let minutes = 0;
+        for (let found = false; !found && minutes < 200; minutes++) {
+          for (let count = 0; count < 3; count++) await submit(single({ priority: 5 }));
+          await opened.clock.advance(MINUTE);
+          await store.agePriorities(at(), 10 * MINUTE);
+          // Two workers for three jobs a minute: those of priority 5 alone are more than they can do.
+          const tasks = await claim(2);
+          for (const task of tasks) await succeed(task);
+          found = tasks.some((task) => task.jobId === low);
+        }
+        // Four steps of ten minutes, and then in line behind those of priority 5 that had come by then.
+        expect(minutes).toBeLessThanOrEqual(41);
+        expect(minutes).toBeGreaterThanOrEqual(40);
+      });
+
       it('hands over what the input is made of', async () => {
         const { jobId } = await submit({
           name: 'p',
@@ -777,6 +795,274 @@ export function storeSuite(name: string, open: () => Promise<Opened>): void {
         await settleJob(jobId, { kind: 'cancel', at: at(), reason: 'enough' });
         expect((await chunk(jobId)).accepted).toEqual([]);
         expect(await store.nextExpansion(null)).toBeNull();
+      });
+    });
+
+    describe('pausing', () => {
+      const pause = (jobId: string) => settleJob(jobId, { kind: 'pause', at: at() });
+      const resume = (jobId: string) => settleJob(jobId, { kind: 'resume', at: at() });
+      const statusOf = async (jobId: string) => (await store.job(account, jobId))!.status;
+      const two = {
+        name: 'two',
+        nodes: [
+          { nodeName: 'a', algorithmName: 'one', input: [1] },
+          { nodeName: 'b', algorithmName: 'two', input: [1] },
+          { nodeName: 'c', algorithmName: 'one', input: ['@a'] },
+        ],
+      };
+
+      it('takes back what was handed out and has not started, in every queue, and hands it out again', async () => {
+        const { jobId } = await submit(two);
+        const [a, b] = await claim(2);
+        await settle(a!, { kind: 'started' });
+        const paused = await pause(jobId);
+        expect(paused.committed.revoked).toEqual([b!.token]);
+        expect(paused.committed.events.map(({ type }) => type)).toEqual(['JOB_PAUSED']);
+        expect(await claim(10)).toEqual([]);
+        expect(await store.readyQueues(10)).not.toContain('two');
+        // Its thread had just begun: too late.
+        expect((await settle(b!, { kind: 'started' })).accepted).toEqual([false]);
+        // What ran ends, and what comes after it waits.
+        expect((await succeed(a!)).committed.readyQueues).toEqual([]);
+        expect(await claim(10)).toEqual([]);
+        const resumed = await resume(jobId);
+        expect(new Set(resumed.committed.readyQueues)).toEqual(new Set(['one', 'two']));
+        expect((await claim(10)).map(({ nodeName }) => nodeName).sort()).toEqual(['b', 'c']);
+        expect(await statusOf(jobId)).toBe('ACTIVE');
+      });
+
+      it('keeps retries that fall due waiting', async () => {
+        const retry = { policy: 'Always', limit: 2 };
+        const { jobId } = await submit({
+          name: 'r',
+          nodes: [{ nodeName: 'a', algorithmName: 'one', input: [1], retry }],
+        });
+        const [task] = await claim(1);
+        await settle(task!, { kind: 'failed', code: 'ALGORITHM_ERROR', message: 'no', crash: false });
+        await pause(jobId);
+        await opened.clock.advance(60_000);
+        expect((await store.promoteRetries(at(), 10)).readyQueues).toEqual([]);
+        expect(await claim(10)).toEqual([]);
+        await resume(jobId);
+        expect(await claim(10)).toMatchObject([{ jobId, attempt: 2 }]);
+      });
+
+      it('leaves a job that has not begun as it is, its batches too, and takes no chunk that comes late', async () => {
+        const { jobId } = await submit({
+          name: 'e',
+          nodes: [{ nodeName: 'a', algorithmName: 'one', input: ['#[]'] }],
+        });
+        expect((await store.nextExpansion(null))!.node).toBe(0);
+        await pause(jobId);
+        expect(await store.nextExpansion(null)).toBeNull();
+        expect((await expandAll(jobId, 0, 0)).accepted).toEqual([false]);
+        expect(await statusOf(jobId)).toBe('PAUSED');
+        const resumed = await resume(jobId);
+        expect(resumed.committed.expansion).toBe(true);
+        expect(resumed.committed.events.map(({ facts }) => facts)).toMatchObject([{ status: 'PENDING' }]);
+        expect((await expandAll(jobId, 0, 0)).accepted).toEqual([true]);
+        expect(await statusOf(jobId)).toBe('COMPLETED');
+      });
+
+      it('makes the items of a batch that had begun, and starts none of them', async () => {
+        const { jobId } = await submit({
+          name: 'b',
+          nodes: [{ nodeName: 'a', algorithmName: 'one', input: ['#[1,2,3]'] }],
+        });
+        const chunk = (from: number) =>
+          settleJob(jobId, { kind: 'expanded', node: 0, at: at(), total: 3, from, items: ['[1]'] });
+        await chunk(0);
+        const [task] = await claim(1);
+        await settle(task!, { kind: 'started' });
+        await pause(jobId);
+        expect(await store.nextExpansion(null)).toMatchObject({ expanded: 1 });
+        expect((await chunk(1)).accepted).toEqual([true]);
+        expect(await claim(10)).toEqual([]);
+        await resume(jobId);
+        expect(await claim(10)).toHaveLength(1);
+      });
+
+      it('is still so after a restart', async () => {
+        const { jobId } = await submit(single());
+        await pause(jobId);
+        store = await opened.reopen();
+        expect(await claim(10)).toEqual([]);
+        expect((await pause(jobId)).accepted).toEqual([false]);
+        await resume(jobId);
+        expect(await claim(10)).toHaveLength(1);
+      });
+    });
+
+    describe('time limits', () => {
+      const overdue = async () => {
+        const { jobUuids, nextAt } = await store.overdueJobs(at(), 10);
+        return { jobUuids, in: nextAt === null ? null : nextAt - at() };
+      };
+      const timed = (options: object) => submit(single({ options }));
+      const uuidOf = (jobId: string) => parseJobId(jobId)!.uuid;
+
+      it('are found when they are over, the earliest first, with the time of the next', async () => {
+        const late = await timed({ ttl: 20 });
+        const soon = await timed({ ttl: 10 });
+        await timed({ ttl: 0 });
+        expect(await overdue()).toEqual({ jobUuids: [], in: 10_000 });
+        await opened.clock.advance(10_000);
+        expect(await overdue()).toEqual({ jobUuids: [uuidOf(soon.jobId)], in: 10_000 });
+        await opened.clock.advance(10_000);
+        expect(await overdue()).toEqual({ jobUuids: [uuidOf(soon.jobId), uuidOf(late.jobId)], in: null });
+        for (const { jobId } of [soon, late]) await settleJob(jobId, { kind: 'overdue', at: at() });
+        expect(await overdue()).toEqual({ jobUuids: [], in: null });
+        expect(await store.job(account, soon.jobId)).toMatchObject({
+          status: 'CANCELLED',
+          reason: 'pipeline expired',
+        });
+      });
+
+      it('count from the first start where they are so given', async () => {
+        const { jobId } = await timed({ ttl: 0, activeTtl: 10 });
+        await opened.clock.advance(60_000);
+        expect(await overdue()).toEqual({ jobUuids: [], in: null });
+        const [task] = await claim(1);
+        await settle(task!, { kind: 'started' });
+        await opened.clock.advance(9_999);
+        expect((await settleJob(jobId, { kind: 'overdue', at: at() })).accepted).toEqual([false]);
+        expect(await overdue()).toEqual({ jobUuids: [], in: 1 });
+        await opened.clock.advance(1);
+        const ended = await settleJob(jobId, { kind: 'overdue', at: at() });
+        expect(ended.committed.revoked).toEqual([task!.token]);
+        expect(await store.job(account, jobId)).toMatchObject({ reason: 'pipeline active TTL expired' });
+      });
+
+      it('stand still while their job is paused', async () => {
+        const { jobId } = await timed({ ttl: 10 });
+        await opened.clock.advance(6_000);
+        await settleJob(jobId, { kind: 'pause', at: at() });
+        await opened.clock.advance(3_600_000);
+        expect(await overdue()).toEqual({ jobUuids: [], in: null });
+        expect((await settleJob(jobId, { kind: 'overdue', at: at() })).accepted).toEqual([false]);
+        await settleJob(jobId, { kind: 'resume', at: at() });
+        expect(await overdue()).toEqual({ jobUuids: [], in: 4_000 });
+      });
+    });
+
+    describe('pipelines of which only so many may run', () => {
+      const limited = (amount: number, more: object = {}, rejectOnFailure = false) =>
+        single({ options: { concurrentPipelines: { amount, rejectOnFailure } }, ...more });
+      const runnable = async () => {
+        const tasks = await claim(100);
+        for (const task of tasks) await settle(task, { kind: 'released' });
+        return tasks.map(({ jobId }) => jobId);
+      };
+
+      it('refuse one too many, those that wait counted as well, in their own account, name and experiment', async () => {
+        const other = (await store.ensureAccount('b', 'whsec_b', at())).id;
+        await submit(limited(2));
+        await submit(limited(1));
+        expect(await tryToSubmit(limited(2, {}, true))).toEqual({ tooMany: 2 });
+        const taken = expect.objectContaining({ replayed: false });
+        expect(await tryToSubmit(limited(3, {}, true))).toEqual(taken);
+        expect(await tryToSubmit(limited(1, { name: 'q' }, true))).toEqual(taken);
+        expect(await tryToSubmit(limited(1, { experimentName: 'e' }, true))).toEqual(taken);
+        expect(await tryToSubmit(limited(1, {}, true), { accountId: other })).toEqual(taken);
+        expect(await tryToSubmit(single())).toEqual(taken);
+      });
+
+      it('answer a repeated submission with its job, though there is no room for another', async () => {
+        const idempotency = { operation: 'submitPipeline', key: 'k', hash: 'h' };
+        const { jobId } = await submit(limited(1, {}, true), { idempotency });
+        expect(await tryToSubmit(limited(1, {}, true), { idempotency })).toMatchObject({
+          jobId,
+          replayed: true,
+        });
+        expect(await tryToSubmit(limited(1, {}, true))).toEqual({ tooMany: 1 });
+      });
+
+      it('take exactly as many as may run when all come at once', async () => {
+        const answers = await Promise.all(Array.from({ length: 20 }, () => submit(limited(3))));
+        expect(await runnable()).toHaveLength(3);
+        expect(answers.flatMap(({ committed }) => committed.readyQueues)).toHaveLength(3);
+      });
+
+      it('hold the others, and let one in with each end, however it comes, by priority and then by age', async () => {
+        const first = await submit(limited(1));
+        const jobs = [];
+        for (const priority of [1, 3, 5, 3]) jobs.push((await submit(limited(1, { priority }))).jobId);
+        const [low, older, high, younger] = jobs as [string, string, string, string];
+        const running = async () => {
+          const ids = await runnable();
+          expect(ids).toHaveLength(1);
+          return ids[0]!;
+        };
+        expect(await running()).toBe(first.jobId);
+        const ended = await settleJob(first.jobId, { kind: 'cancel', at: at(), reason: '' });
+        expect(ended.committed.readyQueues).toEqual(['one']);
+        expect(await running()).toBe(high);
+        const [task] = await claim(1);
+        await succeed(task!);
+        expect(await running()).toBe(older);
+        const [failing] = await claim(1);
+        await settle(failing!, { kind: 'failed', code: 'ALGORITHM_ERROR', message: 'no', crash: false });
+        expect(await running()).toBe(younger);
+        await opened.clock.advance(3_600_000);
+        await settleJob(younger, { kind: 'overdue', at: at() });
+        expect(await running()).toBe(low);
+        expect((await store.job(account, low))!.status).toBe('PENDING');
+      });
+
+      it('let in one for each slot only, where jobs allow different amounts', async () => {
+        const running = [await submit(limited(3)), await submit(limited(3)), await submit(limited(3))];
+        const three = [await submit(limited(3, { priority: 1 })), await submit(limited(3))];
+        const one = await submit(limited(1, { priority: 5 }));
+        const end = ({ jobId }: { jobId: string }) =>
+          settleJob(jobId, { kind: 'cancel', at: at(), reason: '' });
+        await end(running[0]!);
+        expect(new Set(await runnable())).toEqual(
+          new Set([running[1]!.jobId, running[2]!.jobId, three[1]!.jobId]),
+        );
+        for (const job of [running[1]!, running[2]!, three[1]!]) await end(job);
+        expect(await runnable()).toEqual([three[0]!.jobId]);
+        await end(three[0]!);
+        expect(await runnable()).toEqual([one.jobId]);
+      });
+
+      it('let nobody in where one that was held ends, and pass over those that are paused until they are resumed', async () => {
+        const first = await submit(limited(1));
+        const gone = await submit(limited(1, { priority: 5 }));
+        const paused = await submit(limited(1, { priority: 4 }));
+        const next = await submit(limited(1));
+        await settleJob(gone.jobId, { kind: 'cancel', at: at(), reason: '' });
+        expect(await runnable()).toEqual([first.jobId]);
+        await settleJob(paused.jobId, { kind: 'pause', at: at() });
+        await settleJob(first.jobId, { kind: 'cancel', at: at(), reason: '' });
+        expect(await runnable()).toEqual([next.jobId]);
+        await settleJob(paused.jobId, { kind: 'resume', at: at() });
+        expect(await runnable()).toEqual([next.jobId]);
+        await settleJob(paused.jobId, { kind: 'pause', at: at() });
+        await settleJob(next.jobId, { kind: 'cancel', at: at(), reason: '' });
+        expect(await runnable()).toEqual([]);
+        const resumed = await settleJob(paused.jobId, { kind: 'resume', at: at() });
+        expect(resumed.committed.readyQueues).toEqual(['one']);
+        expect(await runnable()).toEqual([paused.jobId]);
+      });
+
+      it('keep the slot of a paused job', async () => {
+        const first = await submit(limited(1));
+        await submit(limited(1));
+        await settleJob(first.jobId, { kind: 'pause', at: at() });
+        expect(await runnable()).toEqual([]);
+      });
+
+      it('expand the batches of a held job once it is let in, after a restart as well', async () => {
+        const first = await submit(limited(1));
+        const nodes = [{ nodeName: 'a', algorithmName: 'one', input: ['#[]'] }];
+        const held = await submit(limited(1, { nodes }));
+        expect(held.committed.expansion).toBe(false);
+        expect(await store.nextExpansion(null)).toBeNull();
+        store = await opened.reopen();
+        expect(await store.nextExpansion(null)).toBeNull();
+        const ended = await settleJob(first.jobId, { kind: 'cancel', at: at(), reason: '' });
+        expect(ended.committed.expansion).toBe(true);
+        expect((await store.nextExpansion(null))!.jobUuid).toBe(parseJobId(held.jobId)!.uuid);
       });
     });
 

@@ -279,6 +279,14 @@ export const table: Row[] = [
 
   // Mutations
   {
+    document: `mutation ($x: ID!) { pauseJob(input: { id: $x }) { job { id } ${ERRORS} } }`,
+    x: ({ jobs }) => [jobs.running, jobs.completed],
+  },
+  {
+    document: `mutation ($x: ID!) { resumeJob(input: { id: $x }) { job { id } ${ERRORS} } }`,
+    x: ({ jobs }) => [jobs.running, jobs.completed],
+  },
+  {
     document: `mutation ($x: ID!) { cancelJob(input: { id: $x, reason: "mine" }) { job { id } ${ERRORS} } }`,
     x: ({ jobs }) => [jobs.running, jobs.completed],
   },

@@ -58,6 +58,7 @@ export class ModelJob {
       error: null,
       progress: progressOf([], false, 0),
       batchTolerance,
+      deadlines: { ttlAt: null, activeTtlMs: null, activeTtlAt: null, pausedAt: null },
       startedAt: null,
       finishedAt: null,
     };
