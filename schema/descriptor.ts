@@ -16,10 +16,11 @@ export const PipelineKindEnum = builder.enumType('PipelineKind', {
 
 type Kind = 'algorithm' | 'pipeline' | 'debug' | 'dataSource' | 'gateway' | 'output' | 'hyperparamsTuner';
 const NodeKindEnum = builder.enumType('NodeKind', {
-  description: "HKube's kinds of nodes. `algorithm` and `output` are run here; the others are NOT_SUPPORTED.",
+  description:
+    "HKube's kinds of nodes. `algorithm`, `pipeline` and `output` are run here; the others are NOT_SUPPORTED.",
   values: described<Kind>({
     algorithm: 'Runs an algorithm.',
-    pipeline: 'Runs a stored pipeline.',
+    pipeline: 'Runs the stored pipeline that `spec.name` names: each of its tasks is a job of its own.',
     debug: 'Hands its input to a developer.',
     dataSource: 'Reads a data source.',
     gateway: 'Lets requests from outside into a stream.',
@@ -78,7 +79,9 @@ export const NodeInput = builder.inputType('NodeInput', {
       required: true,
       description: 'Its name, 1 to 200 characters, unique in the pipeline; not "flowInput" or "dataSource".',
     }),
-    algorithmName: t.string({ description: 'The algorithm, 2 to 32 characters.' }),
+    algorithmName: t.string({
+      description: 'The algorithm of a node of kind `algorithm`, 2 to 32 characters.',
+    }),
     input: t.field({
       type: ['JSON'],
       // A null among the arguments is an argument.
@@ -94,7 +97,10 @@ export const NodeInput = builder.inputType('NodeInput', {
     }),
     retry: t.field({ type: RetryInput, description: 'What to do when a task of it fails.' }),
     ttl: t.int({ description: 'Seconds that one task may run; 0 or not given: as long as it likes.' }),
-    spec: t.field({ type: 'JSON', description: 'What kinds other than `algorithm` need.' }),
+    spec: t.field({
+      type: 'JSON',
+      description: 'What kinds other than `algorithm` need: `{ name }` of a stored pipeline for `pipeline`.',
+    }),
     includeInResults: t.boolean({
       description: 'Whether its results are results of the job; leaves always are.',
     }),

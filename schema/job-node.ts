@@ -24,7 +24,9 @@ JobNodeRef.implement({
   description: 'A node of a job: one algorithm, run once or for each item of a batch.',
   fields: (t) => ({
     name: t.exposeString('name', { description: 'Its name in the descriptor.' }),
-    algorithmName: t.exposeString('algorithmName', { description: 'The algorithm it runs.' }),
+    algorithmName: t.exposeString('algorithmName', {
+      description: 'The algorithm it runs; of a node of kind pipeline, the stored pipeline.',
+    }),
     status: t.expose('status', { type: NodeStatusEnum, description: 'Where it stands.' }),
     dependsOn: t.exposeStringList('dependsOn', { description: 'Names of the nodes whose results it takes.' }),
     progress: t.expose('progress', { type: ProgressRef, description: 'How far it is.' }),

@@ -43,7 +43,9 @@ builder.node(TaskRef, {
       },
     }),
     nodeName: t.exposeString('nodeName', { description: 'The node it is of.' }),
-    algorithmName: t.exposeString('algorithmName', { description: 'The algorithm it runs.' }),
+    algorithmName: t.exposeString('algorithmName', {
+      description: 'The algorithm it runs; of a node of kind pipeline, the stored pipeline.',
+    }),
     batchIndex: t.int({
       nullable: true,
       description: 'Its item in the batch, from 1; null outside a batch.',
@@ -103,7 +105,8 @@ builder.node(TaskRef, {
     }),
     worker: t.exposeString('worker', {
       nullable: true,
-      description: 'Who holds, or last held, its lease; null: nobody yet.',
+      description:
+        'Who holds, or last held, its lease; null: nobody yet. Of a node of kind pipeline, the id of the job that it runs.',
     }),
     leaseExpiresAt: t.expose('leaseExpiresAt', {
       type: 'DateTime',

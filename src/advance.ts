@@ -237,7 +237,8 @@ class Fold {
 
   private expand(outcome: Extract<Outcome, { kind: 'expanded' }>): boolean {
     const node = this.nodes[outcome.node];
-    if (this.heldBack()) return false;
+    // An empty batch could end the job, of which nothing may have begun.
+    if (this.job.status === 'PAUSED' && this.job.startedAt === null) return false;
     // A chunk that another expansion has already made is stale.
     const open = node?.status === 'ACTIVE' && node.batch && node.keeping === null && !isWaiting(node);
     if (!open || node.expanded !== outcome.from) return false;
@@ -250,15 +251,10 @@ class Fold {
     return true;
   }
 
-  /** An empty batch could end the job, of which nothing may have begun. */
-  private heldBack(): boolean {
-    return this.job.status === 'PAUSED' && this.job.startedAt === null;
-  }
-
   /** Counts what was copied from an ended job, without a word about each; makes anew what did not succeed there. */
   private keep(outcome: Extract<Outcome, { kind: 'kept' }>): boolean {
     const node = this.nodes[outcome.node];
-    if (this.heldBack() || node?.status !== 'ACTIVE' || node.keeping?.next !== outcome.from) return false;
+    if (node?.status !== 'ACTIVE' || node.keeping?.next !== outcome.from) return false;
     this.changedNodes.add(node);
     if (outcome.gone) {
       const message = `what was to be kept of node "${node.name}" was removed with its job; run the pipeline from the start`;
@@ -281,7 +277,7 @@ class Fold {
   private spawn(outcome: Spawned): boolean {
     const node = this.nodes[outcome.node];
     const open = node?.status === 'ACTIVE' && node.keeping === null && isWaiting(node);
-    if (this.heldBack() || !open || node.expanded !== outcome.from) return false;
+    if (!open || node.expanded !== outcome.from) return false;
     this.changedNodes.add(node);
     this.lookedAt.push(...outcome.arrivals);
     for (const { item, json } of outcome.rows)

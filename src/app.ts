@@ -14,12 +14,14 @@ import { createDestinationPolicy } from './destination.js';
 import { encodeHkube, encodeHkubeV2 } from './dialects/hkube/format.js';
 import { hkubeDialect } from './dialects/hkube/routes.js';
 import { createApiKey } from './engine/api-keys.js';
+import { createChildJobs } from './engine/child-jobs.js';
 import { createEngine } from './engine/create-engine.js';
 import { createCron } from './engine/cron.js';
 import type { ApiKeyInput, Engine } from './engine/engine.js';
 import { createExpander } from './engine/expander.js';
 import { createLeases } from './engine/leases.js';
 import type { Parts } from './engine/parts.js';
+import { createSubPipelines } from './engine/sub-pipelines.js';
 import { createSweeper, expireLeases } from './engine/sweeper.js';
 import { createTriggers } from './engine/triggers.js';
 import { messageOf, UnavailableError } from './errors.js';
@@ -31,7 +33,7 @@ import { type Ids, systemIds } from './id.js';
 import type { Limits } from './limits.js';
 import type { Log } from './log.js';
 import { memoryBus } from './memory/bus.js';
-import { OUTPUT_QUEUE } from './node-kind.js';
+import { OUTPUT_QUEUE, PIPELINE_QUEUE } from './node-kind.js';
 import { createCaller } from './outbound/caller.js';
 import { listAlgorithms } from './run/algorithms.js';
 import { openBatch } from './run/batches.js';
@@ -143,10 +145,12 @@ async function compose(
 
   const worker = `${OWN_WORKERS}${hostname()}/${randomBytes(4).toString('hex')}`;
   const served = new Map([...algorithms, [OUTPUT_QUEUE, fileURLToPath(threadEntry('output-node'))]]);
+  const childJobs = createChildJobs(parts);
   const pool = createPool({
     threads: config.workerThreads,
     algorithms: served,
     tasks: createLeases(parts, { queues: [...served.keys()], worker }),
+    children: childJobs.jobs,
     clock,
     worker,
     limits: { memoryMb: config.threadMemoryMb },
@@ -161,6 +165,7 @@ async function compose(
   const sweeper = createSweeper(parts);
   const cron = createCron(parts, config.cronCatchUpMinutes * 60_000);
   const triggers = createTriggers(parts);
+  const subPipelines = createSubPipelines(parts, { worker: `${worker}/pipelines` });
   const dispatcher = createDispatcher({
     store,
     bus,
@@ -171,7 +176,10 @@ async function compose(
     maxInFlight: config.webhookConcurrency,
     maxPerUrl: config.webhookConcurrencyPerUrl,
   });
-  const loops = { pool, expander, sweeper, cron, triggers, dispatcher };
+  const loops = {
+    ...{ pool, expander, sweeper, cron, triggers, subPipelines },
+    ...{ childJobs: childJobs.loop, dispatcher },
+  };
 
   const server: HttpServer = createHttpServer({
     engine,
@@ -207,6 +215,12 @@ async function compose(
 
   closers.push(() => server.close(config.shutdownMs));
   const unlisten = bus.listen('expansion', () => expander.wake());
+  closers.push(bus.listen('links', () => subPipelines.wake()));
+  closers.push(
+    bus.listen('ready', ({ queue }) => {
+      if (queue === PIPELINE_QUEUE) subPipelines.wake();
+    }),
+  );
   closers.push(bus.listen('key', ({ keyId }) => server.revoke(keyId)));
   closers.push(
     unlisten,
@@ -215,6 +229,8 @@ async function compose(
     () => sweeper.stop(),
     () => cron.stop(),
     () => triggers.stop(),
+    () => subPipelines.stop(),
+    () => childJobs.loop.stop(),
     () => dispatcher.stop(config.shutdownMs),
   );
   closers.push(() => pool.stop(config.shutdownMs));

@@ -17,6 +17,8 @@ export type BusMessage =
   | { kind: 'triggered' }
   /** Leases that ended because their job did, or was paused before they started: the code under them must stop. */
   | { kind: 'revoked'; tokens: string[] }
+  /** Something is to be done about a job that a task has started. */
+  | { kind: 'links' }
   /** A webhook was called. */
   | { kind: 'attempt'; accountId: string; webhookId: string | null; deliveryId: string; number: number }
   /** An API key was revoked: what was opened with it must close. */

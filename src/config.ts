@@ -89,7 +89,7 @@ export const settings = {
   workerThreads: setting(
     'CARILLON_WORKER_THREADS',
     '0',
-    'Threads that run module algorithms; 0: one a core.',
+    'Threads that run module algorithms; 0: one a core. Tasks that wait for jobs they have started have threads beside these, at most four times as many.',
     whole(0, 256).transform((count) => count || availableParallelism()),
   ),
   threadMemoryMb: setting(

@@ -209,6 +209,12 @@ function problemWithin(value: unknown, depth: number): string | null {
   return null;
 }
 
+/** The stored pipeline that a node of kind "pipeline" names; null where it names none. */
+export function pipelineOf({ spec }: Pick<Descriptor['nodes'][number], 'spec'>): string | null {
+  const name = spec?.['name'];
+  return typeof name === 'string' && name.length > 0 && name.length <= MAX_NAME ? name : null;
+}
+
 /** Parts of HKube's language that are understood but not run here. */
 function supportProblems(descriptor: Descriptor): Problem[] {
   const problems: Problem[] = [];
@@ -218,9 +224,16 @@ function supportProblems(descriptor: Descriptor): Problem[] {
   descriptor.nodes.forEach((one, index) => {
     const path = ['nodes', String(index)];
     if (one.kind === 'output') return;
+    if (one.kind === 'pipeline') {
+      if (pipelineOf(one) === null) {
+        const message = `node ${one.nodeName} must have spec with name`;
+        problems.push({ code: 'INVALID', message, path: [...path, 'spec'] });
+      }
+      return;
+    }
     if (one.kind !== 'algorithm') {
       refuse(
-        `${fieldName(path)}.kind "${one.kind}" is not supported: nodes of kind "algorithm" and "output" are run`,
+        `${fieldName(path)}.kind "${one.kind}" is not supported: nodes of kind "algorithm", "pipeline" and "output" are run`,
         [...path, 'kind'],
       );
     }

@@ -118,13 +118,6 @@ export function graphOf(
   return { graph: { nodes }, problems };
 }
 
-/** The references of one argument in the order in which they are checked. */
-function flowInputFirst(references: Reference[]): Reference[] {
-  const toFlowInput = references.filter((one) => one.kind === 'flowInput');
-  if (toFlowInput.length === 0) return references;
-  return [...toFlowInput, ...references.filter((one) => one.kind !== 'flowInput')];
-}
-
 function refusal(
   nodeName: string,
   { problem, text }: Extract<Reference, { kind: 'refused' }>,
@@ -168,6 +161,13 @@ function outputProblems(descriptor: Descriptor, nodes: readonly GraphNode[]): Pr
       refuse(`node "${name}" should not have child nodes`, 'nodeName');
   }
   return problems;
+}
+
+/** The references of one argument in the order in which they are checked. */
+function flowInputFirst(references: Reference[]): Reference[] {
+  const toFlowInput = references.filter((one) => one.kind === 'flowInput');
+  if (toFlowInput.length === 0) return references;
+  return [...toFlowInput, ...references.filter((one) => one.kind !== 'flowInput')];
 }
 
 /** Kahn's algorithm: parents before their children. What is on a cycle, or below one, is left out. */

@@ -26,3 +26,5 @@ export interface LeasedTask {
 export const LEASE_MS = 30_000;
 /** Leases that end before their task was started, after which the task is given up. */
 export const MAX_LOST_LEASES = 20;
+/** HKube's words for a task that has run longer than its node's ttl. */
+export const TIMEOUT_MESSAGE = 'Algorithm TTL expired';

@@ -18,6 +18,9 @@ export interface ResultList {
   bytes: number;
 }
 
+/** The largest result of a task, as JSON. */
+export const MAX_TASK_RESULT_BYTES = 4 * 1024 * 1024;
+
 /** An item as HKube 2.x writes it in lists of results. */
 export function resultItemJson({
   nodeName,

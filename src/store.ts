@@ -30,6 +30,7 @@ export interface Store
     Algorithms,
     Triggering,
     Tasks,
+    Links,
     Feed,
     Webhooks,
     Deliveries,
@@ -74,6 +75,8 @@ export interface Committed {
   triggered: boolean;
   /** Leases taken from their holders because the job has ended, or was paused before they started. */
   revoked: string[];
+  /** Whether something is to be done about a job that a task has started; see Links. */
+  links: boolean;
 }
 
 // ── Jobs ────────────────────────────────────────────────────────────────────────────────────────────
@@ -111,7 +114,9 @@ export type Cause =
   /** A run by the clock. */
   | ({ kind: 'cron' } & CronRun)
   /** A run that is owed to the end of another job; see DueTrigger. */
-  | { kind: 'trigger'; key: number };
+  | { kind: 'trigger'; key: number }
+  /** A task starts it under this lease. `awaited`: the task is nothing but this job, and ends with it. */
+  | { kind: 'task'; token: string; awaited: boolean };
 
 /** One run of a stored pipeline by its cron pattern. It stands as long as it is the next one by this pattern. */
 export interface CronRun {
@@ -128,10 +133,10 @@ export type Submitted =
   | { jobId: string; replayed: boolean; committed: Committed }
   | { conflict: true }
   | { noRoom: NoRoom }
-  /** What it is for has been done by another, or is not wanted any more. */
-  | { stale: true }
   /** As many jobs of its pipeline as it allows beside it have not ended. */
-  | { tooMany: number };
+  | { tooMany: number }
+  /** What it is for has been done by another, or is not wanted any more. */
+  | { stale: true };
 
 export interface JobFilter {
   statuses?: JobStatus[];
@@ -451,6 +456,28 @@ export interface Tasks {
   inputSource(accountId: string, taskId: string): Promise<InputSource | null>;
   /** The result of a task that succeeded, JSON text. */
   taskResult(accountId: string, taskId: string): Promise<string | null>;
+}
+
+// ── Jobs started by tasks ───────────────────────────────────────────────────────────────────────────
+
+/** A job that a task has started, where one of the two has ended and the other has to follow. */
+export interface OwedLink {
+  /** Where it stands in the store's order: hand it in again to get those after it. */
+  place: string;
+  /** CANCEL: the task is over, and the job still runs. SETTLE: the job is over, and the task has to end with it. */
+  todo: 'CANCEL' | 'SETTLE';
+  child: Job;
+  /** The lease under which the task has started the job. */
+  token: string;
+  /** What the task has failed with, if that is how it ended. */
+  failure: string | null;
+  /** Bounds the task's run; null: none. */
+  timeoutMs: number | null;
+}
+
+export interface Links {
+  /** What is to be done, `limit` at most. It is taken off by the commit that ends the job, or the task. */
+  owedLinks(after: string | null, limit: number): Promise<OwedLink[]>;
 }
 
 // ── The feed ────────────────────────────────────────────────────────────────────────────────────────

@@ -145,7 +145,7 @@ describe('a descriptor', () => {
     [{ nodes: [{ nodeName: 'a' }] }, 'please provide algorithm name'],
     [
       { nodes: [node({ kind: 'gateway' })] },
-      'nodes[0].kind "gateway" is not supported: nodes of kind "algorithm" and "output" are run',
+      'nodes[0].kind "gateway" is not supported: nodes of kind "algorithm", "pipeline" and "output" are run',
     ],
     [{ nodes: [node({ retry: { limit: 0 } })] }, 'nodes[0].retry.limit must be at least 1, got 0'],
     [{ nodes: [node({ ttl: -1 })] }, 'nodes[0].ttl must be at least 0, got -1'],

@@ -31,6 +31,9 @@ export function createEngine(parts: Parts): Engine {
   return {
     submit: (accountId, input) => submit(parts, accountId, input),
     cancelJob: (accountId, jobId, reason) => cancelJob(parts, accountId, jobId, reason),
+    pauseJob: (accountId, jobId) => controlJob(parts, accountId, jobId, 'pause'),
+    resumeJob: (accountId, jobId) => controlJob(parts, accountId, jobId, 'resume'),
+    rerunJob: (accountId, input) => rerunJob(parts, accountId, input),
     savePipeline: (accountId, input) => savePipeline(parts, accountId, input),
     deletePipeline: (accountId, name) => deletePipeline(parts, accountId, name),
     setCron: (accountId, name, cron) => setCron(parts, accountId, name, cron),
@@ -40,9 +43,6 @@ export function createEngine(parts: Parts): Engine {
       if (await store.deleteAlgorithm(accountId, name)) return;
       throw problem('NOT_FOUND', `algorithm ${name} Not Found`, ['name']);
     },
-    rerunJob: (accountId, input) => rerunJob(parts, accountId, input),
-    pauseJob: (accountId, jobId) => controlJob(parts, accountId, jobId, 'pause'),
-    resumeJob: (accountId, jobId) => controlJob(parts, accountId, jobId, 'resume'),
     registerWebhook: (accountId, input) => registerWebhook(parts, accountId, input),
     updateWebhook: (accountId, id, input) => updateWebhook(parts, accountId, id, input),
     deleteWebhook: (accountId, id) => deleteWebhook(parts, accountId, id),

@@ -105,6 +105,13 @@ export interface SubmitInput {
   kept?: ReadonlyMap<string, Kept>;
 }
 
+export interface RerunInput {
+  jobId: string;
+  from: RerunFrom;
+  idempotencyKey: string | null;
+  received: unknown;
+}
+
 export interface SavePipelineRequest {
   descriptor: unknown;
   mode: SaveMode;
@@ -130,13 +137,6 @@ export interface RunPipelineRequest extends Omit<SubmitInput, 'operation' | 'des
   overrides: Overrides;
   /** Not given: replace. */
   flowInputMode?: FlowInputMode;
-}
-
-export interface RerunInput {
-  jobId: string;
-  from: RerunFrom;
-  idempotencyKey: string | null;
-  received: unknown;
 }
 
 export interface ApiKeyInput {

@@ -1,6 +1,7 @@
 import { oversizeMessage } from '../batch.js';
 import { UnavailableError } from '../errors.js';
 import { LEASE_MS, type LeasedTask } from '../lease.js';
+import { PIPELINE_QUEUE } from '../node-kind.js';
 import type { Outcome } from '../state.js';
 import { parseLeaseToken } from '../task.js';
 import { isRecent } from './outage.js';
@@ -18,7 +19,8 @@ type TaskOutcome = Extract<Outcome, { token: string }>;
 
 /** Leasing for whoever runs tasks: the pool of this server, or workers elsewhere. */
 export interface Leases {
-  acquire(max: number): Promise<LeasedTask[]>;
+  /** None of the queues `without`. */
+  acquire(max: number, without?: readonly string[]): Promise<LeasedTask[]>;
   /** `accepted` has one for each outcome; null: it was not taken, and should be handed in again, in the same order. */
   settle(outcomes: { jobUuid: string; outcome: TaskOutcome }[]): Promise<{ accepted: (boolean | null)[] }>;
   extend(tokens: string[]): Promise<boolean[]>;
@@ -74,13 +76,14 @@ export function createLeases(
    */
   const orphaned = async () =>
     (await store.readyQueues(options.queues.length + MAX_ORPHANED)).filter(
-      (queue) => !options.queues.includes(queue),
+      (queue) => queue !== PIPELINE_QUEUE && !options.queues.includes(queue),
     );
 
   return {
-    async acquire(max) {
+    async acquire(max, without = []) {
       if (waiting) return [];
-      const { leased, runnable } = await claim(options.queues, max);
+      const served = options.queues.filter((queue) => !without.includes(queue));
+      const { leased, runnable } = await claim(served, max);
       // Looked for only when there is nothing else to do, which an idle pool asks every second.
       if (leased.length > 0) return runnable;
       const queues = await orphaned();

@@ -1,11 +1,18 @@
 import { begin } from '../advance.js';
 import { deadlinesOf } from '../deadlines.js';
-import type { Descriptor } from '../descriptor.js';
+import { type Descriptor, pipelineOf } from '../descriptor.js';
 import type { Graph } from '../graph.js';
 import { type Origin, parseJobId, progressOf } from '../job.js';
-import { OUTPUT_QUEUE } from '../node-kind.js';
+import { type NodeKind, OUTPUT_QUEUE, PIPELINE_QUEUE } from '../node-kind.js';
 import { type Kept, withCacheJobIds } from '../rerun.js';
 import type { Concurrency, JobRow, NewJob, NodeRow } from '../state.js';
+
+const QUEUES = { output: OUTPUT_QUEUE, pipeline: PIPELINE_QUEUE };
+
+/** Of one that is run: the others are refused by then. */
+function kindOf({ kind }: Descriptor['nodes'][number]): NodeKind {
+  return kind === 'output' || kind === 'pipeline' ? kind : 'algorithm';
+}
 
 /**
  * A job as its descriptor describes it: numbered by the store, which is why it has no number here. `kept` names the nodes
@@ -22,16 +29,16 @@ export function newJob(
   const isParent = new Set(graph.nodes.flatMap((node) => node.parents));
   const rows = descriptor.nodes.map((node, index): NodeRow => {
     const { parents, needs, waits, batch, batches } = graph.nodes[index]!;
-    const output = node.kind === 'output';
-    const algorithmName = node.algorithmName ?? 'output';
+    const kind = kindOf(node);
+    const algorithmName = (kind === 'pipeline' ? pipelineOf(node) : node.algorithmName) ?? 'output';
     const keep = kept.get(node.nodeName);
     return {
       index,
       name: node.nodeName,
-      kind: output ? 'output' : 'algorithm',
+      kind,
       algorithmName,
       // Module algorithms have a queue each, of their own name.
-      queue: output ? OUTPUT_QUEUE : algorithmName,
+      queue: kind === 'algorithm' ? algorithmName : QUEUES[kind],
       batch: keep?.given ? keep.of.batch : batch,
       parents,
       needs,

@@ -16,6 +16,7 @@ export function publish(bus: Bus, committed: Committed): void {
   if (committed.expansion) messages.push({ kind: 'expansion' });
   if (committed.triggered) messages.push({ kind: 'triggered' });
   if (committed.deliveries) messages.push({ kind: 'deliveries' });
+  if (committed.links) messages.push({ kind: 'links' });
   if (committed.revoked.length > 0) messages.push({ kind: 'revoked', tokens: committed.revoked });
   if (messages.length > 0) bus.publish(messages);
 }

@@ -9,6 +9,7 @@ import { limitReached } from '../limits.js';
 import type { IdempotencyKey, JobTarget } from '../store.js';
 import { ourWording } from '../wording.js';
 import type { SubmitInput } from './engine.js';
+import { unknownPipelines } from './known-pipelines.js';
 import { newJob } from './new-job.js';
 import type { Parts } from './parts.js';
 import { publish } from './publish.js';
@@ -39,7 +40,7 @@ export async function submitWith(
   if (earlier) return earlier;
   const prefix = input.operation === 'submitDescriptor' ? ['descriptor'] : [];
   const wording = input.wording ?? ourWording;
-  const { descriptor, graph } = check(parts, await describe(), prefix, wording, input.kept);
+  const { descriptor, graph } = await check(parts, accountId, await describe(), prefix, wording, input.kept);
   const targets = targetsOf(parts, descriptor, prefix, wording);
   const at = parts.clock.now();
   const origin = input.origin ?? { ...RAW, types: [TYPE_OF[input.operation]] };
@@ -131,15 +132,19 @@ export function checkStored(
 }
 
 /** HKube's order, step by step: problems of a later step are told once the earlier ones find none. */
-function check(
+async function check(
   parts: Parts,
+  accountId: string,
   value: unknown,
   prefix: string[],
   wording: Wording,
   kept: SubmitInput['kept'],
-): { descriptor: Descriptor; graph: Graph } {
+): Promise<{ descriptor: Descriptor; graph: Graph }> {
   const descriptor = parsed(value, prefix, wording);
-  const unknown = algorithmProblems(parts, descriptor, wording, kept);
+  const unknown = [
+    ...(await unknownPipelines(parts.store, accountId, descriptor, kept)),
+    ...algorithmProblems(parts, descriptor, wording, kept),
+  ];
   if (unknown.length > 0) throw refusal(unknown, prefix);
   const { graph, problems } = graphOf(descriptor);
   if (problems.length > 0) throw refusal(problems, prefix);
@@ -165,7 +170,7 @@ function algorithmProblems(
 ): Problem[] {
   return nodes.flatMap(({ nodeName, kind, algorithmName }, index) => {
     // Of what is kept whole nothing runs.
-    if (kind === 'output' || kept?.get(nodeName)?.whole) return [];
+    if (kind !== 'algorithm' || kept?.get(nodeName)?.whole) return [];
     if (algorithmName === undefined || parts.algorithms.has(algorithmName)) return [];
     const path = ['nodes', String(index), 'algorithmName'];
     const rule = { kind: 'algorithm', known: [...parts.algorithms.keys()].sort().slice(0, 10) } as const;

@@ -7,7 +7,28 @@ export interface AlgorithmApi {
   progress(percent?: number, message?: string): void;
   /** Aborts when the task times out, its job ends or the server stops; 1 s later the thread is ended. */
   readonly signal: AbortSignal;
+  /**
+   * Runs an algorithm as a job of its own, with these arguments. Resolves with the job's results once it has ended,
+   * with null where they are not wanted; rejects with what the job has failed with, or why it was refused or stopped.
+   */
+  startAlgorithm(algorithmName: string, input?: unknown[], includeResult?: boolean): ChildResults;
+  /** The same of a stored pipeline. `flowInput` is merged into the stored one. */
+  startStoredSubpipeline(pipelineName: string, flowInput?: object, includeResult?: boolean): ChildResults;
+  /** The same of a pipeline as it is given here. */
+  startRawSubpipeline(
+    pipelineName: string,
+    nodes: object[],
+    flowInput?: object,
+    options?: object,
+    webhooks?: object,
+    includeResult?: boolean,
+  ): ChildResults;
 }
+
+/** The results of a job as HKube 2.x lists them. */
+export type ChildResults = Promise<
+  { nodeName: string; batchIndex?: number; algorithmName: string; result?: unknown; error?: string }[] | null
+>;
 
 /** The argument of `init` and the first of `start`. */
 export interface AlgorithmArgs extends AlgorithmApi {

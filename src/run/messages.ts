@@ -1,3 +1,4 @@
+import type { ChildRequest } from '../child.js';
 import type { TaskErrorCode } from '../job.js';
 import type { InputSource } from '../reference.js';
 import type { PackedTask } from './texts.js';
@@ -29,6 +30,8 @@ export type ToThread =
   | { kind: 'batch'; memory: SharedArrayBuffer; texts: string[]; tasks: PackedTask[] }
   /** Abort the signal of this task, if it is the running one. */
   | { kind: 'abort'; id: number; reason: string }
+  /** What became of a job that this task has asked for, if it still runs. */
+  | ({ kind: 'child'; id: number; call: number } & ChildAnswer)
   /** Call the modules' `exit` and end. */
   | { kind: 'exit' };
 
@@ -38,9 +41,19 @@ export type FromThread =
   /** With `crash` the thread ends next. */
   | { kind: 'failed'; id: number; at: number; code: TaskErrorCode; message: string; crash: boolean }
   | { kind: 'progress'; id: number; at: number; percent: number | null; message: string | null }
+  /** The running task asks for a job: `json` holds a ChildCall. `call` counts them. */
+  | { kind: 'child'; id: number; call: number; json: string }
   /** Starts nothing more and ends once its running task has. */
   | { kind: 'retiring' }
   | { kind: 'line'; line: LogLine };
+
+/** A job that a task asks for. */
+export interface ChildCall {
+  request: ChildRequest;
+  includeResult: boolean;
+}
+/** Its results as JSON text, null where they are not wanted; or what to tell the code. */
+export type ChildAnswer = { results: string | null } | { problem: string };
 
 /** One line that a module has printed. */
 export interface LogLine {

@@ -1,7 +1,7 @@
 import { Worker } from 'node:worker_threads';
 import type { TaskErrorCode } from '../job.js';
 import type { Held } from './held.js';
-import type { FromThread, LogLine, ThreadSettings, ThreadTask, ToThread } from './messages.js';
+import type { ChildAnswer, FromThread, LogLine, ThreadSettings, ThreadTask, ToThread } from './messages.js';
 import { DONE, Slots, STARTED, WAITING } from './slots.js';
 import { pack } from './texts.js';
 
@@ -22,6 +22,8 @@ export interface ThreadHandlers {
   /** The task has been let go of. */
   ended(thread: ModuleThread, held: Held, end: TaskEnd): void;
   progress(held: Held, at: number, percent: number | null, message: string | null): void;
+  /** The running task asks for a job; `answer` may be called until it has ended. */
+  child(thread: ModuleThread, held: Held, json: string, answer: (answer: ChildAnswer) => void): void;
   line(line: LogLine): void;
   /** It will end by itself and starts nothing more. */
   retiring(thread: ModuleThread): void;
@@ -44,6 +46,8 @@ export class ModuleThread {
   #dead = false;
   #error: unknown = null;
   readonly #gone: Promise<void>;
+  /** It is one too many, and is given nothing. */
+  isParked = false;
   /** Since when its first task waits although nothing runs; by the pool's clock. */
   stalledAt: number | null = null;
 
@@ -178,6 +182,15 @@ export class ModuleThread {
       case 'progress': {
         const held = this.#first(message.id);
         if (held) this.#handlers.progress(held, message.at, message.percent, message.message);
+        break;
+      }
+      case 'child': {
+        const { id, call, json } = message;
+        const held = this.#first(id);
+        if (!held) break;
+        this.#handlers.child(this, held, json, (answer) => {
+          if (this.#first(id)) this.#post({ kind: 'child', id, call, ...answer });
+        });
         break;
       }
       default: {

@@ -1,10 +1,8 @@
 import type { Clock } from '../clock.js';
+import { TIMEOUT_MESSAGE } from '../lease.js';
 import type { Held } from './held.js';
 import type { TaskEnd } from './module.js';
 import type { Report, TaskOutcome } from './reports.js';
-
-/** HKube's words. */
-export const TIMEOUT_MESSAGE = 'Algorithm TTL expired';
 
 /** `Omit` that keeps the members of a union apart. */
 type Rest<T> = T extends unknown ? Omit<T, 'ref' | 'token'> : never;

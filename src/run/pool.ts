@@ -1,5 +1,7 @@
+import type { ChildJobs } from '../child.js';
 import type { Clock } from '../clock.js';
 import type { LeasedTask } from '../lease.js';
+import { MAX_TASK_RESULT_BYTES } from '../result.js';
 import type { AlgorithmFile } from './algorithms.js';
 import type { LogLine } from './messages.js';
 import type { Report } from './reports.js';
@@ -7,8 +9,8 @@ import { Scheduler } from './scheduler.js';
 
 /** Where a pool's tasks come from and where their outcomes go. Every method may reject: the pool tries again. */
 export interface TaskSource {
-  /** Leases at most `max` tasks that are ready; fewer says that there are no more. */
-  acquire(max: number, signal?: AbortSignal): Promise<LeasedTask[]>;
+  /** Leases at most `max` tasks that are ready, none of the algorithms `without`; fewer says that there are no more. */
+  acquire(max: number, without: readonly string[], signal?: AbortSignal): Promise<LeasedTask[]>;
   /**
    * Settles outcomes; those of one task in their order. `accepted` has one for each; null: it was not taken, nor any
    * later one of its task, and is to be handed in again.
@@ -33,14 +35,25 @@ export interface PoolLimits {
   graceMs: number;
   /** A thread that starts nothing for so long, although tasks wait in it, is blocked by what an ended task left. */
   stallMs: number;
+  /** How long threads stay that were started for tasks that wait for jobs of theirs. */
+  lingerMs: number;
+  /**
+   * Where as many tasks wait for jobs of theirs as there are threads, tasks of algorithms that do so are started only
+   * once a thread has had nothing to do for so long; where as many wait as may, for so long.
+   */
+  quietMs: number;
+  stuckMs: number;
 }
 
 export const poolLimits: PoolLimits = {
   maxInputBytes: 64 * 1024 * 1024,
-  maxResultBytes: 4 * 1024 * 1024,
+  maxResultBytes: MAX_TASK_RESULT_BYTES,
   memoryMb: 512,
   graceMs: 1_000,
   stallMs: 5_000,
+  lingerMs: 5_000,
+  quietMs: 100,
+  stuckMs: 60_000,
 };
 
 export interface PoolOptions {
@@ -48,6 +61,8 @@ export interface PoolOptions {
   /** By name, which is that of their queue, or as `listAlgorithms` gives them. */
   algorithms: ReadonlyMap<string, string> | readonly AlgorithmFile[];
   tasks: TaskSource;
+  /** Where tasks get jobs that they ask for; not given: they get none. */
+  children?: ChildJobs;
   clock: Clock;
   /** What modules print. */
   log: (line: LogLine) => void;

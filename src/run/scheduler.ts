@@ -1,5 +1,7 @@
+import type { Timer } from '../clock.js';
 import { LEASE_MS, type LeasedTask } from '../lease.js';
 import { parseTaskId } from '../task.js';
+import { Children } from './children.js';
 import { Conditions } from './conditions.js';
 import { Durations } from './durations.js';
 import { Held } from './held.js';
@@ -39,6 +41,7 @@ export class Scheduler implements Pool {
   readonly #outcomes: Outcomes;
   readonly #threads: Threads;
   readonly #watch: Watch;
+  readonly #children: Children;
   readonly #durations = new Durations();
   readonly #abort = new AbortController();
   readonly #held = new Map<string, Held>();
@@ -49,6 +52,7 @@ export class Scheduler implements Pool {
   #subscriptions: (() => void)[] = [];
   #acquiring = false;
   #mayBeReady = true;
+  #again: Timer | null = null;
   #failed = false;
   #nextId = 1;
 
@@ -77,6 +81,7 @@ export class Scheduler implements Pool {
     });
     this.#outcomes = new Outcomes(clock, (report) => this.#reports.add(report));
     this.#threads = this.#makeThreads();
+    this.#children = new Children(options.children ?? null, options.threads, limits, () => this.#resize());
     this.#watch = new Watch(clock, this.#timers, this.#threads, limits, {
       started: (held) => this.#outcomes.started(held),
       released: (waiting) => this.#release(waiting),
@@ -90,12 +95,16 @@ export class Scheduler implements Pool {
 
   #makeThreads(): Threads {
     const { worker, log } = this.#options;
-    const { maxInputBytes, maxResultBytes, memoryMb } = this.#limits;
+    const { maxInputBytes, maxResultBytes, memoryMb, lingerMs } = this.#limits;
     const settings = { kind: 'carillon-module-thread', maxInputBytes, maxResultBytes } as const;
-    return new Threads({ entry: threadEntry(), settings, memoryMb, worker }, this.#timers, {
+    return new Threads({ entry: threadEntry(), settings, memoryMb, worker, lingerMs }, this.#timers, {
       ready: () => this.#balance(),
       ended: (thread, held, end) => this.#ended(thread, held, end),
       progress: (held, at, percent, message) => this.#outcomes.progress(held, at, percent, message),
+      child: (thread, held, json, answer) => {
+        void this.#children.start(held, json).then(answer);
+        this.#waits(thread, held);
+      },
       line: log,
       retiring: (thread) => {
         this.#release(thread.takeBack());
@@ -112,7 +121,7 @@ export class Scheduler implements Pool {
     if (this.#state !== 'new') throw new Error('a pool is started once: make another');
     const { tasks, threads } = this.#options;
     this.#state = 'running';
-    this.#threads.start(threads);
+    this.#threads.want(threads);
     this.#subscriptions = [
       tasks.onReady(() => {
         this.#mayBeReady = true;
@@ -180,8 +189,7 @@ export class Scheduler implements Pool {
 
   #poll(): void {
     this.#timers.after(POLL_MS, () => this.#poll());
-    this.#mayBeReady = true;
-    this.#acquire();
+    this.#look();
   }
 
   /** Asks for more once half of what the threads should hold is missing, or one of them has nothing to do. */
@@ -190,16 +198,30 @@ export class Scheduler implements Pool {
     if (this.#reports.unsettled > MAX_UNSETTLED || this.#reports.resultChars > MAX_UNSETTLED_CHARS) return;
     const { wanted, free } = room(this.#threads, this.#durations);
     const max = Math.min(free - this.#queue.length, MAX_ACQUIRED);
-    if (max < 1 || (max * 2 < wanted && !this.#hasIdle())) return;
-    void this.#acquireUpTo(max);
+    const idle = this.#hasIdle();
+    if (max < 1 || (max * 2 < wanted && !idle)) return;
+    const { without, again } = this.#children.heldBack(
+      idle && this.#queue.length === 0,
+      this.#options.clock.now(),
+    );
+    if (again !== null) {
+      this.#again?.cancel();
+      this.#again = this.#timers.after(again, () => this.#look());
+    }
+    void this.#acquireUpTo(max, without);
   }
 
-  async #acquireUpTo(max: number): Promise<void> {
+  #look(): void {
+    this.#mayBeReady = true;
+    this.#acquire();
+  }
+
+  async #acquireUpTo(max: number, without: readonly string[]): Promise<void> {
     this.#mayBeReady = false;
     this.#acquiring = true;
     let tasks: LeasedTask[] = [];
     try {
-      tasks = await this.#options.tasks.acquire(max, this.#abort.signal);
+      tasks = await this.#options.tasks.acquire(max, without, this.#abort.signal);
     } catch (error) {
       // The poll tries again. A call that was aborted by `stop` has told nothing.
       if (this.#state === 'running') this.#trouble(error, 'acquiring tasks');
@@ -285,10 +307,27 @@ export class Scheduler implements Pool {
 
   #finish(held: Held, end: TaskEnd): void {
     held.grace?.cancel();
+    this.#children.ended(held);
     this.#outcomes.ended(held, end);
     // It owes nothing, so nothing will be settled.
     if (!held.ended) this.#held.delete(held.token);
     this.#conditions.changed();
+  }
+
+  /** It may wait for the job it has asked for: what is behind it in its thread must not wait with it. */
+  #waits(thread: ModuleThread, held: Held): void {
+    held.long = true;
+    this.#outcomes.started(held);
+    if (this.#state === 'running') this.#queue.unshift(...thread.takeBack());
+    if (this.#children.isCrowded) this.#giveBack((one) => this.#children.mayWait(one));
+    this.#balance();
+  }
+
+  /** Tasks that wait do not count: as many others can run as there are threads. */
+  #resize(): void {
+    this.#threads.want(this.#options.threads + this.#children.waiting);
+    for (const thread of this.#threads) if (thread.isParked) this.#queue.unshift(...thread.takeBack());
+    this.#handOut();
   }
 
   // ── Reports and leases ────────────────────────────────────────────────────────────────────────────
@@ -333,11 +372,15 @@ export class Scheduler implements Pool {
   /** What has waited for a third of its lease goes back: another server may have a free thread. */
   #releaseStale(): void {
     const before = this.#options.clock.now() - this.#leaseMs / 3;
-    const isStale = (held: Held) => held.acquiredAt <= before;
-    this.#release(this.#queue.filter(isStale));
+    this.#giveBack((held) => held.acquiredAt <= before);
+  }
+
+  /** Hands back those of them that have not been started. */
+  #giveBack(which: (held: Held) => boolean): void {
+    this.#release(this.#queue.filter(which));
     this.#queue = this.#queue.filter((held) => !held.ended);
     for (const thread of this.#threads) {
-      this.#release(thread.tasks.filter((held) => isStale(held) && thread.revoke(held)));
+      this.#release(thread.tasks.filter((held) => which(held) && thread.revoke(held)));
     }
   }
 }

@@ -13,7 +13,7 @@ const MIN_TASK_MS = 0.1;
 
 /** Whether a thread may be given tasks. Behind one that runs long they would wait longer than intended. */
 export function isOpen(thread: ModuleThread): boolean {
-  return thread.isReady && !thread.isEnding && !thread.running()?.long;
+  return thread.isReady && !thread.isEnding && !thread.isParked && !thread.running()?.long;
 }
 
 /** How many tasks all threads together should hold, and how many of them are missing, judged by the mean duration. */

@@ -61,6 +61,9 @@ class AlgorithmThread {
     } else if (message.kind === 'abort') {
       const running = this.#running;
       if (running?.task.id === message.id) void this.#abort(running, message.reason);
+    } else if (message.kind === 'child') {
+      const running = this.#running;
+      if (running?.task.id === message.id) running.calls.answer(message.call, message);
     } else {
       this.#ending = true;
       if (!this.#running) void this.#leave();
@@ -76,7 +79,7 @@ class AlgorithmThread {
       const reports = new Progress(systemClock, (report) =>
         this.#post({ kind: 'progress', id: task.id, at: Date.now(), ...report }),
       );
-      this.#running = this.#last = new Running(task, reports);
+      this.#running = this.#last = new Running(task, reports, (message) => this.#post(message));
       // Awaited only where the code is asynchronous: short synchronous tasks run without a promise.
       const outcome = this.#run(this.#running);
       const message = outcome instanceof Promise ? await outcome : outcome;

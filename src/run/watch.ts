@@ -1,7 +1,7 @@
 import type { Clock, Timer } from '../clock.js';
+import { TIMEOUT_MESSAGE } from '../lease.js';
 import type { Held, StopReason } from './held.js';
 import type { ModuleThread, TaskEnd } from './module.js';
-import { TIMEOUT_MESSAGE } from './outcomes.js';
 import { DONE } from './slots.js';
 import type { Threads } from './threads.js';
 import type { Timers } from './timers.js';

@@ -10,10 +10,19 @@ import { restoreReady } from './ready.js';
  * Everything here runs inside somebody's transaction.
  */
 
+/** Whether its batches may be made into tasks. */
+export function mayExpand({
+  held,
+  status,
+  started_at,
+}: Pick<JobSqlRow, 'held' | 'status' | 'started_at'>): boolean {
+  return held === 0 && (status !== 'PAUSED' || started_at !== null);
+}
+
 /** Takes a job out of the claim's lists. In proportion to its nodes, however many tasks it has. */
-export function holdBack(db: Handle, job: Pick<JobSqlRow, 'key' | 'started_at'>): void {
+export function holdBack(db: Handle, job: JobSqlRow): void {
   db.prepare('delete from ready_jobs where job = ?').run(job.key);
-  if (job.started_at !== null) return;
+  if (mayExpand(job)) return;
   db.prepare('update job_nodes set expanding = 2 where job = ? and expanding = 1').run(job.key);
 }
 

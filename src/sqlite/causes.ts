@@ -1,8 +1,10 @@
 import { jobId } from '../job.js';
 import type { Cause } from '../store.js';
+import type { Unit } from './committer.js';
 import { advanceCron, cronStands } from './crons.js';
 import type { Handle } from './database.js';
 import type { JobSqlRow } from './jobs.js';
+import { linkJob, taskStands } from './links.js';
 import { takeTriggered, triggeredStands } from './triggers.js';
 
 /**
@@ -15,17 +17,22 @@ export function causeStands(db: Handle, cause: Cause): boolean {
       return cronStands(db, cause);
     case 'trigger':
       return triggeredStands(db, cause.key);
+    case 'task':
+      return taskStands(db, cause);
   }
 }
 
 /** Takes off what the job was submitted for, in the transaction that writes the job. */
-export function takeCause(db: Handle, cause: Cause, job: JobSqlRow): void {
+export function takeCause(db: Handle, cause: Cause, job: JobSqlRow, unit: Unit): void {
   switch (cause.kind) {
     case 'cron':
       advanceCron(db, cause, { lastJob: jobId(job.pipeline, job.uuid), lastError: null });
       break;
     case 'trigger':
       takeTriggered(db, cause.key, null);
+      break;
+    case 'task':
+      linkJob(db, cause, job, unit);
       break;
   }
 }

@@ -29,6 +29,7 @@ export function committerOf(db: Handle, commits: GroupCommit, ids: Ids): Committ
           expansion: false,
           triggered: false,
           revoked: [],
+          links: false,
         };
         return work({
           committed,

@@ -1,6 +1,7 @@
 import { expiresAt } from '../deadlines.js';
 import type { NodeStatus, Progress } from '../job.js';
 import type { NodeKind } from '../node-kind.js';
+import { PIPELINE_QUEUE } from '../node-kind.js';
 import {
   type Change,
   type JobState,
@@ -12,12 +13,13 @@ import {
 } from '../state.js';
 import type { Submission } from '../store.js';
 import type { RetryPolicy, TaskStatus } from '../task.js';
-import { admitHeld, holdBack, letGo } from './admission.js';
+import { admitHeld, holdBack, letGo, mayExpand } from './admission.js';
 import { forgetArrivals, forgetArrivalsOf, insertArrivals, isLookedAt } from './arrivals.js';
 import type { Unit } from './committer.js';
 import type { Handle } from './database.js';
 import type { JobSqlRow } from './jobs.js';
 import { insertJobTargets } from './lanes.js';
+import { freesPipeline, noteLinks } from './links.js';
 import { markReady } from './ready.js';
 import { oweTriggered } from './triggers.js';
 import { addUse, bytesOf } from './usage.js';
@@ -162,7 +164,8 @@ export function loadState(db: Handle, uuid: string, outcomes: readonly Outcome[]
 }
 
 /** Writes what the rules decided: state, results, new tasks, then the events and deliveries that tell of it. */
-export function writeChange(db: Handle, { row, accountId, state }: Loaded, change: Change, unit: Unit): void {
+export function writeChange(db: Handle, loaded: Loaded, change: Change, unit: Unit): void {
+  const { row, accountId, state } = loaded;
   if (!change.accepted.includes(true) && change.events.length === 0) return;
   const { job } = change;
   const ended = job.finishedAt !== null;
@@ -184,6 +187,7 @@ export function writeChange(db: Handle, { row, accountId, state }: Loaded, chang
   );
   const before = row.status;
   row.status = job.status;
+  row.started_at = job.startedAt;
 
   const updateNode = db.prepare(
     `update job_nodes set status = ?, total = ?, expanded = ?, fan = ?, scanned = ?, succeeded = ?, failed = ?, active = ?, expanding = ?,
@@ -203,13 +207,13 @@ export function writeChange(db: Handle, { row, accountId, state }: Loaded, chang
       node.succeeded,
       node.failed,
       node.active,
-      Number(expanding),
+      expanding ? (mayExpand(row) ? 1 : 2) : 0,
       Number(node.keeping !== null),
       node.keeping?.next ?? 0,
       row.key,
       node.index,
     );
-    if (expanding) unit.committed.expansion = true;
+    if (expanding && mayExpand(row)) unit.committed.expansion = true;
   }
   const updateTask = db.prepare(
     `update tasks set status = ?, attempt = ?, lost = ?, token = ?, worker = ?, lease_expires_at = ?, retry_at = ?, percent = ?,
@@ -235,6 +239,8 @@ export function writeChange(db: Handle, { row, accountId, state }: Loaded, chang
     );
     if (task.status === 'READY' && task.token === null) queues.add(state.nodes[task.node]!.queue);
   }
+  noteLinks(db, loaded, change, unit);
+  if (!ended && freesPipeline(db, loaded, change)) queues.add(PIPELINE_QUEUE);
   const insertResult = db.prepare('insert into task_results (job, node, item, value) values (?, ?, ?, ?)');
   const addBytes = db.prepare(
     'update job_nodes set result_bytes = result_bytes + ? where job = ? and node = ?',

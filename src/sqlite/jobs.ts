@@ -57,6 +57,7 @@ export interface JobSqlRow {
   parent: string | null;
   rerun_of: string | null;
   depth: number;
+  has_children: number;
   concurrency: number | null;
   held: number;
   ttl_at: number | null;
@@ -149,7 +150,7 @@ export function jobsOf(db: Handle, committer: Committer): Jobs {
         const admitted = admission(db, { account: account.key, pipeline, experiment }, concurrency);
         if (admitted === 'refuse') return { tooMany: concurrency!.amount };
         const row = insertJob(db, account, submission, bytes, admitted === 'hold');
-        if (cause) takeCause(db, cause, row);
+        if (cause) takeCause(db, cause, row, unit);
         insertItems(db, row, submission.job.nodes, submission.job.newTasks, unit);
         unit.append(account, row, submission.job.events);
         if (row.held === 0 && submission.job.nodes.some(isExpanding)) unit.committed.expansion = true;

@@ -12,6 +12,7 @@ import { feedOf } from './feed.js';
 import { GroupCommit } from './group-commit.js';
 import { jobsOf } from './jobs.js';
 import { keepOf } from './keep.js';
+import { linksOf } from './links.js';
 import { Outages } from './outages.js';
 import { pipelinesOf } from './pipelines.js';
 import { tasksOf } from './tasks.js';
@@ -50,6 +51,7 @@ export function openSqliteStore({ folder, clock, ids, own, log, maxMb }: SqliteO
       ...triggeringOf(db, commits),
       ...tasksOf(db, commits, ids),
       ...keepOf(db, committer),
+      ...linksOf(db),
       ...feedOf(db),
       ...webhooksOf(db, commits, ids, () => clock.now()),
       ...deliveriesOf(db, commits, committer, ids),

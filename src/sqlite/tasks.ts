@@ -2,6 +2,7 @@ import { newTask } from '../advance.js';
 import type { Ids } from '../id.js';
 import { isEnded, type JobStatus, jobId } from '../job.js';
 import type { LeasedTask } from '../lease.js';
+import { PIPELINE_QUEUE } from '../node-kind.js';
 import { referencesIn } from '../reference.js';
 import type { Claim, Expansion, Tasks } from '../store.js';
 import { leaseToken, parseLeaseToken, parseTaskId, type Task, type TaskStatus, taskId } from '../task.js';
@@ -12,6 +13,7 @@ import type { GroupCommit } from './group-commit.js';
 import { InputReader } from './input.js';
 import { type NodeSqlRow, nodeOf, type TaskSqlRow, taskRowOf } from './job-state.js';
 import { type JobSqlRow, jobRow } from './jobs.js';
+import { pipelineRoom } from './links.js';
 import { lastTurn, listAccount, markReady, nextTurn, noteTurn, type Turn } from './ready.js';
 import { listTasks, type Named } from './task-list.js';
 
@@ -32,11 +34,13 @@ export function tasksOf(db: Handle, commits: GroupCommit, ids: Ids): Omit<Tasks,
         while (leased.length < claim.max && input.bytes < CLAIM_BYTES) {
           const next = nextTurn(db, queues);
           if (!next) break;
-          const limit = Math.min(TASKS_A_TURN, claim.max - leased.length);
+          const room = next.queue === PIPELINE_QUEUE ? pipelineRoom(db, next.job) : Number.POSITIVE_INFINITY;
+          const limit = Math.min(TASKS_A_TURN, claim.max - leased.length, room);
           const rows = leaseTasks(db, next, limit, claim, secret);
           const tasks = rows.length > 0 ? describe(db, next, rows, input) : [];
           giveBack(db, rows.slice(tasks.length));
-          noteTurn(db, next, ++turn, claim.at, tasks.length < limit && tasks.length === rows.length);
+          const drained = tasks.length < limit && tasks.length === rows.length;
+          noteTurn(db, next, ++turn, claim.at, drained || tasks.length === room);
           leased.push(...tasks);
         }
         return leased;

@@ -14,6 +14,7 @@ import type { AttemptRecord, DueDelivery, IdempotencyKey, JobTarget, Store } fro
 import { parseLeaseToken } from '../../src/task.js';
 import type { VirtualClock } from '../support/clock.js';
 import { hkubeCases } from './hkube.js';
+import { linkCases } from './links.js';
 import { pipelineCases } from './pipelines.js';
 import { triggerCases } from './triggers.js';
 
@@ -664,6 +665,140 @@ export function storeSuite(name: string, open: () => Promise<Opened>): void {
       });
     });
 
+    describe('keeping what an ended job has', () => {
+      const batch = (list: string) => ({
+        name: 'p',
+        options: { batchTolerance: 100 },
+        nodes: [{ nodeName: 'a', algorithmName: 'one', input: [list], retry: { policy: 'Never' } }],
+      });
+
+      /** Runs a batch of so many items; those that fail give no result, and `made` of them get a row at all. */
+      async function ranBefore(
+        count: number,
+        result: (item: number) => unknown,
+        { failed = [] as number[], made = count } = {},
+      ): Promise<string> {
+        const { jobId } = await submit(batch(`#[1...${count}]`));
+        for (let from = 0; from < made; from += 250) {
+          const items = Array.from({ length: Math.min(250, made - from) }, (_, index) => `[${from + index}]`);
+          await settleJob(jobId, { kind: 'expanded', node: 0, at: at(), total: count, from, items });
+        }
+        for (let tasks = await claim(500); tasks.length > 0; tasks = await claim(500)) {
+          await Promise.all(
+            tasks.map((task) =>
+              failed.includes(task.batchIndex!)
+                ? settle(task, { kind: 'failed', code: 'ALGORITHM_ERROR', message: 'bad', crash: false })
+                : succeed(task, result(task.batchIndex!)),
+            ),
+          );
+        }
+        await settleJob(jobId, { kind: 'cancel', at: at(), reason: 'enough' });
+        return jobId;
+      }
+
+      /** The same again, keeping what there is. */
+      async function keep(from: string, whole: boolean, accountId = account): Promise<string> {
+        const [of] = await store.nodeRows(account, from);
+        const kept = new Map([['a', { jobId: from, of: of!, whole, given: null }]]);
+        const { jobId } = await submit(batch(`#[1...${of!.total}]`), { kept, accountId });
+        return jobId;
+      }
+      const uuidOf = (jobId: string) => parseJobId(jobId)!.uuid;
+      const chunk = (jobId: string) => store.keep(uuidOf(jobId), 0, at(), advance);
+      const node = async (jobId: string) => (await store.nodeRows(account, jobId))[0]!;
+      const shown = async (jobId: string) =>
+        (await store.tasks(account, jobId, {}, { ...NO_PAGE, limit: 2_000 })).map(
+          ({ item, status, error }) => [item, status, error?.message],
+        );
+
+      it('copies 250 rows at a time, each once, whenever the store is closed and opened again', async () => {
+        const first = await ranBefore(600, (item) => ({ item }), { failed: [7, 550] });
+        const jobId = await keep(first, true);
+        expect(await store.nextExpansion(null)).toMatchObject({ jobUuid: uuidOf(jobId), keeping: true });
+        for (const copied of [250, 500]) {
+          expect(await chunk(jobId)).toMatchObject({ accepted: [true], committed: { readyQueues: [] } });
+          expect(await node(jobId)).toMatchObject({ status: 'ACTIVE', expanded: copied, total: 600 });
+          store = await opened.reopen();
+          expect(await store.nextExpansion(null)).toMatchObject({ jobUuid: uuidOf(jobId), keeping: true });
+        }
+        const last = await chunk(jobId);
+        expect(last.committed.events.map(({ type }) => type)).toEqual(['JOB_ACTIVE', 'JOB_COMPLETED']);
+        expect(await chunk(jobId)).toMatchObject({ accepted: [] });
+        expect(await store.nextExpansion(null)).toBeNull();
+        expect(await node(jobId)).toMatchObject({ status: 'SUCCEEDED', succeeded: 598, failed: 2 });
+        expect(await shown(jobId)).toEqual(await shown(first));
+        const results = await store.results(account, jobId, 0, 2_000, 1e9);
+        expect(results).toHaveLength(600);
+        results.forEach(({ batchIndex, resultJson, error }, index) => {
+          const bad = [7, 550].includes(index + 1);
+          const expected = bad ? [index + 1, null, 'bad'] : [index + 1, `{"item":${index + 1}}`, null];
+          expect([batchIndex, resultJson, error]).toEqual(expected);
+        });
+        const task = (await store.tasks(account, jobId, {}, { ...NO_PAGE, limit: 1 }))[0]!;
+        expect((await store.inputSource(account, task.id))!.item).toBe('[0]');
+      });
+
+      it('copies at most 512 KiB of texts at a time, and one row at least', async () => {
+        const first = await ranBefore(4, (item) => 'x'.repeat((item === 2 ? 600 : 200) * 1024));
+        const jobId = await keep(first, true);
+        const copied: number[] = [];
+        while ((await chunk(jobId)).accepted[0]) copied.push((await node(jobId)).expanded);
+        expect(copied).toEqual([1, 2, 4]);
+      });
+
+      it('makes ready again what did not succeed, and leaves to be made what was never made', async () => {
+        const first = await ranBefore(6, (item) => item, { failed: [2], made: 4 });
+        const jobId = await keep(first, false);
+        expect(await chunk(jobId)).toMatchObject({ accepted: [true], committed: { readyQueues: ['one'] } });
+        expect(await node(jobId)).toMatchObject({ expanded: 4, total: 6, succeeded: 3, failed: 0 });
+        const [task, ...none] = await claim(10);
+        expect(none).toEqual([]);
+        expect(task).toMatchObject({ batchIndex: 2, attempt: 1, source: { item: '[1]' } });
+        expect(await store.nextExpansion(null)).toMatchObject({ expanded: 4, keeping: false });
+        const rest = { node: 0, at: at(), total: 6, items: ['[4]', '[5]'] };
+        await settleJob(jobId, { kind: 'expanded', from: 4, ...rest });
+        await succeed(task!, 'again');
+        for (const one of await claim(10)) await succeed(one, one.source.item);
+        expect(
+          (await store.results(account, jobId, 0, 10, 1_000)).map(({ resultJson }) => resultJson),
+        ).toEqual(['1', '"again"', '3', '4', '"[4]"', '"[5]"']);
+      });
+
+      it('fails the job, in words, where what is to be kept is gone or is of another account', async () => {
+        const first = await ranBefore(3, (item) => item);
+        const [of] = await store.nodeRows(account, first);
+        const unknown = 'p:00000000-0000-7000-8000-000000000000';
+        const other = (await store.ensureAccount('other', 'whsec_other', at())).id;
+        const theirs = await keep(first, true, other);
+        const kept = new Map([['a', { jobId: unknown, of: of!, whole: false, given: null }]]);
+        const { jobId: mine } = await submit(batch('#[1...3]'), { kept });
+        for (const [jobId, owner] of [
+          [theirs, other],
+          [mine, account],
+        ] as const) {
+          expect((await chunk(jobId)).accepted).toEqual([true]);
+          expect(await store.job(owner, jobId)).toMatchObject({
+            status: 'FAILED',
+            error: {
+              code: 'INPUT_INVALID',
+              message:
+                'what was to be kept of node "a" was removed with its job; run the pipeline from the start',
+              nodeName: 'a',
+            },
+          });
+          expect(await store.tasks(owner, jobId, {}, NO_PAGE)).toEqual([]);
+        }
+        expect(await store.nextExpansion(null)).toBeNull();
+      });
+
+      it('copies nothing for a job that has ended', async () => {
+        const jobId = await keep(await ranBefore(3, (item) => item), true);
+        await settleJob(jobId, { kind: 'cancel', at: at(), reason: 'enough' });
+        expect((await chunk(jobId)).accepted).toEqual([]);
+        expect(await store.nextExpansion(null)).toBeNull();
+      });
+    });
+
     describe('pausing', () => {
       const pause = (jobId: string) => settleJob(jobId, { kind: 'pause', at: at() });
       const resume = (jobId: string) => settleJob(jobId, { kind: 'resume', at: at() });
@@ -929,140 +1064,6 @@ export function storeSuite(name: string, open: () => Promise<Opened>): void {
         const ended = await settleJob(first.jobId, { kind: 'cancel', at: at(), reason: '' });
         expect(ended.committed.expansion).toBe(true);
         expect((await store.nextExpansion(null))!.jobUuid).toBe(parseJobId(held.jobId)!.uuid);
-      });
-    });
-
-    describe('keeping what an ended job has', () => {
-      const batch = (list: string) => ({
-        name: 'p',
-        options: { batchTolerance: 100 },
-        nodes: [{ nodeName: 'a', algorithmName: 'one', input: [list], retry: { policy: 'Never' } }],
-      });
-
-      /** Runs a batch of so many items; those that fail give no result, and `made` of them get a row at all. */
-      async function ranBefore(
-        count: number,
-        result: (item: number) => unknown,
-        { failed = [] as number[], made = count } = {},
-      ): Promise<string> {
-        const { jobId } = await submit(batch(`#[1...${count}]`));
-        for (let from = 0; from < made; from += 250) {
-          const items = Array.from({ length: Math.min(250, made - from) }, (_, index) => `[${from + index}]`);
-          await settleJob(jobId, { kind: 'expanded', node: 0, at: at(), total: count, from, items });
-        }
-        for (let tasks = await claim(500); tasks.length > 0; tasks = await claim(500)) {
-          await Promise.all(
-            tasks.map((task) =>
-              failed.includes(task.batchIndex!)
-                ? settle(task, { kind: 'failed', code: 'ALGORITHM_ERROR', message: 'bad', crash: false })
-                : succeed(task, result(task.batchIndex!)),
-            ),
-          );
-        }
-        await settleJob(jobId, { kind: 'cancel', at: at(), reason: 'enough' });
-        return jobId;
-      }
-
-      /** The same again, keeping what there is. */
-      async function keep(from: string, whole: boolean, accountId = account): Promise<string> {
-        const [of] = await store.nodeRows(account, from);
-        const kept = new Map([['a', { jobId: from, of: of!, whole, given: null }]]);
-        const { jobId } = await submit(batch(`#[1...${of!.total}]`), { kept, accountId });
-        return jobId;
-      }
-      const uuidOf = (jobId: string) => parseJobId(jobId)!.uuid;
-      const chunk = (jobId: string) => store.keep(uuidOf(jobId), 0, at(), advance);
-      const node = async (jobId: string) => (await store.nodeRows(account, jobId))[0]!;
-      const shown = async (jobId: string) =>
-        (await store.tasks(account, jobId, {}, { ...NO_PAGE, limit: 2_000 })).map(
-          ({ item, status, error }) => [item, status, error?.message],
-        );
-
-      it('copies 250 rows at a time, each once, whenever the store is closed and opened again', async () => {
-        const first = await ranBefore(600, (item) => ({ item }), { failed: [7, 550] });
-        const jobId = await keep(first, true);
-        expect(await store.nextExpansion(null)).toMatchObject({ jobUuid: uuidOf(jobId), keeping: true });
-        for (const copied of [250, 500]) {
-          expect(await chunk(jobId)).toMatchObject({ accepted: [true], committed: { readyQueues: [] } });
-          expect(await node(jobId)).toMatchObject({ status: 'ACTIVE', expanded: copied, total: 600 });
-          store = await opened.reopen();
-          expect(await store.nextExpansion(null)).toMatchObject({ jobUuid: uuidOf(jobId), keeping: true });
-        }
-        const last = await chunk(jobId);
-        expect(last.committed.events.map(({ type }) => type)).toEqual(['JOB_ACTIVE', 'JOB_COMPLETED']);
-        expect(await chunk(jobId)).toMatchObject({ accepted: [] });
-        expect(await store.nextExpansion(null)).toBeNull();
-        expect(await node(jobId)).toMatchObject({ status: 'SUCCEEDED', succeeded: 598, failed: 2 });
-        expect(await shown(jobId)).toEqual(await shown(first));
-        const results = await store.results(account, jobId, 0, 2_000, 1e9);
-        expect(results).toHaveLength(600);
-        results.forEach(({ batchIndex, resultJson, error }, index) => {
-          const bad = [7, 550].includes(index + 1);
-          const expected = bad ? [index + 1, null, 'bad'] : [index + 1, `{"item":${index + 1}}`, null];
-          expect([batchIndex, resultJson, error]).toEqual(expected);
-        });
-        const task = (await store.tasks(account, jobId, {}, { ...NO_PAGE, limit: 1 }))[0]!;
-        expect((await store.inputSource(account, task.id))!.item).toBe('[0]');
-      });
-
-      it('copies at most 512 KiB of texts at a time, and one row at least', async () => {
-        const first = await ranBefore(4, (item) => 'x'.repeat((item === 2 ? 600 : 200) * 1024));
-        const jobId = await keep(first, true);
-        const copied: number[] = [];
-        while ((await chunk(jobId)).accepted[0]) copied.push((await node(jobId)).expanded);
-        expect(copied).toEqual([1, 2, 4]);
-      });
-
-      it('makes ready again what did not succeed, and leaves to be made what was never made', async () => {
-        const first = await ranBefore(6, (item) => item, { failed: [2], made: 4 });
-        const jobId = await keep(first, false);
-        expect(await chunk(jobId)).toMatchObject({ accepted: [true], committed: { readyQueues: ['one'] } });
-        expect(await node(jobId)).toMatchObject({ expanded: 4, total: 6, succeeded: 3, failed: 0 });
-        const [task, ...none] = await claim(10);
-        expect(none).toEqual([]);
-        expect(task).toMatchObject({ batchIndex: 2, attempt: 1, source: { item: '[1]' } });
-        expect(await store.nextExpansion(null)).toMatchObject({ expanded: 4, keeping: false });
-        const rest = { node: 0, at: at(), total: 6, items: ['[4]', '[5]'] };
-        await settleJob(jobId, { kind: 'expanded', from: 4, ...rest });
-        await succeed(task!, 'again');
-        for (const one of await claim(10)) await succeed(one, one.source.item);
-        expect(
-          (await store.results(account, jobId, 0, 10, 1_000)).map(({ resultJson }) => resultJson),
-        ).toEqual(['1', '"again"', '3', '4', '"[4]"', '"[5]"']);
-      });
-
-      it('fails the job, in words, where what is to be kept is gone or is of another account', async () => {
-        const first = await ranBefore(3, (item) => item);
-        const [of] = await store.nodeRows(account, first);
-        const unknown = 'p:00000000-0000-7000-8000-000000000000';
-        const other = (await store.ensureAccount('other', 'whsec_other', at())).id;
-        const theirs = await keep(first, true, other);
-        const kept = new Map([['a', { jobId: unknown, of: of!, whole: false, given: null }]]);
-        const { jobId: mine } = await submit(batch('#[1...3]'), { kept });
-        for (const [jobId, owner] of [
-          [theirs, other],
-          [mine, account],
-        ] as const) {
-          expect((await chunk(jobId)).accepted).toEqual([true]);
-          expect(await store.job(owner, jobId)).toMatchObject({
-            status: 'FAILED',
-            error: {
-              code: 'INPUT_INVALID',
-              message:
-                'what was to be kept of node "a" was removed with its job; run the pipeline from the start',
-              nodeName: 'a',
-            },
-          });
-          expect(await store.tasks(owner, jobId, {}, NO_PAGE)).toEqual([]);
-        }
-        expect(await store.nextExpansion(null)).toBeNull();
-      });
-
-      it('copies nothing for a job that has ended', async () => {
-        const jobId = await keep(await ranBefore(3, (item) => item), true);
-        await settleJob(jobId, { kind: 'cancel', at: at(), reason: 'enough' });
-        expect((await chunk(jobId)).accepted).toEqual([]);
-        expect(await store.nextExpansion(null)).toBeNull();
       });
     });
 
@@ -1629,6 +1630,10 @@ export function storeSuite(name: string, open: () => Promise<Opened>): void {
     });
 
     pipelineCases(
+      () => opened,
+      () => store,
+    );
+    linkCases(
       () => opened,
       () => store,
     );

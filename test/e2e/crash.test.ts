@@ -7,6 +7,7 @@ import { startReceiver, type TestReceiver } from '../support/receiver.js';
 import { ALGORITHMS } from '../support/world.js';
 
 const heavy = process.env['CARILLON_TEST_HEAVY'] === '1';
+const PARENTS = heavy ? 40 : 10;
 const KILLS = heavy ? 30 : 3;
 const JOBS = 50;
 /** Each task takes so long that the jobs are still running when the last kill comes. */
@@ -225,6 +226,71 @@ describe('a server that is killed', () => {
       expect(job.results.nodes).toEqual([{ result: [b.map(() => TASK_MS / 5), b] }]);
       const completed = (await allEvents()).filter(({ type }) => type === 'TASK_COMPLETED');
       expect(completed).toHaveLength(ITEMS * 7 + 1);
+    },
+    heavy ? 600_000 : 120_000,
+  );
+
+  it(
+    `${KILLS} times, while pipelines run in pipelines, starts none twice and forgets none`,
+    async () => {
+      const save = async (name: string, nodes: object[], flowInput: object) => {
+        const { savePipeline } = await ask<{ savePipeline: { userErrors: object[] } }>(
+          'mutation ($d: JSON!) { savePipeline(input: { descriptor: $d }) { userErrors { message } } }',
+          { d: { name, nodes, flowInput } },
+        );
+        expect(savePipeline.userErrors).toEqual([]);
+      };
+      await save('inner', [{ nodeName: 'nap', algorithmName: 'nap', input: ['@flowInput.ms'], retry }], {
+        ms: TASK_MS,
+      });
+      await save('outer', [{ nodeName: 'run', kind: 'pipeline', spec: { name: 'inner' } }], {});
+      const call = ['startStoredSubpipeline', 'inner', { ms: TASK_MS + 1 }];
+      const parent = {
+        name: 'parent',
+        nodes: [
+          { nodeName: 'each', kind: 'pipeline', spec: { name: 'outer' }, input: ['#[1...4]'] },
+          { nodeName: 'starter', algorithmName: 'starter', input: [call], retry },
+        ],
+      };
+      const ids: string[] = [];
+      for (let number = 0; number < PARENTS; number++) {
+        const { submitDescriptor } = await ask<{ submitDescriptor: { job: { id: string } } }>(
+          'mutation ($d: JSON!) { submitDescriptor(input: { descriptor: $d }) { job { id } } }',
+          { d: parent },
+        );
+        ids.push(submitDescriptor.job.id);
+      }
+      for (let kill = 0; kill < KILLS; kill++) {
+        await new Promise((resolve) => setTimeout(resolve, 50 + Math.random() * 400));
+        await server.kill('SIGKILL');
+        await start();
+      }
+      while ((await open()) > 0) await new Promise((resolve) => setTimeout(resolve, 100));
+
+      const inner = (ms: number) => [{ nodeName: 'nap', algorithmName: 'nap', result: ms }];
+      const outer = [{ nodeName: 'run', algorithmName: 'inner', result: inner(TASK_MS) }];
+      for (const id of ids) {
+        const { job } = await ask<{ job: { status: string; results: { nodes: { result: unknown }[] } } }>(
+          'query ($id: ID!) { job(id: $id) { status results { nodes { result } } } }',
+          { id },
+        );
+        expect(job.status).toBe('COMPLETED');
+        expect(job.results.nodes.map(({ result }) => result)).toEqual([
+          ...Array(4).fill(outer),
+          [inner(TASK_MS + 1)],
+        ]);
+      }
+      const runs = async (pipeline: string) => {
+        const events = (await allEvents()).filter(({ jobId }) => jobId?.startsWith(`${pipeline}:`));
+        return (type: string) => events.filter((event) => event.type === type).length;
+      };
+      // Of a pipeline node, one run for each item, whatever happened; what an attempt of an algorithm has started ends with it.
+      const outers = await runs('outer');
+      expect([outers('JOB_PENDING'), outers('JOB_COMPLETED')]).toEqual([4 * PARENTS, 4 * PARENTS]);
+      const inners = await runs('inner');
+      expect(inners('JOB_COMPLETED')).toBeGreaterThanOrEqual(5 * PARENTS);
+      expect(inners('JOB_COMPLETED') + inners('JOB_CANCELLED')).toBe(inners('JOB_PENDING'));
+      expect(inners('JOB_FAILED')).toBe(0);
     },
     heavy ? 600_000 : 120_000,
   );

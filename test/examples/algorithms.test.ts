@@ -9,6 +9,8 @@ interface Told {
   message: string | undefined;
 }
 
+const nothing = () => Promise.reject(new Error('no example starts a job'));
+
 async function start(
   name: string,
   input: unknown[],
@@ -27,6 +29,9 @@ async function start(
     pipelineName: 'pipeline',
     algorithmName: name,
     info: { extraData: undefined },
+    startAlgorithm: nothing,
+    startStoredSubpipeline: nothing,
+    startRawSubpipeline: nothing,
   };
   return { result: await algorithm.start(args, args), told };
 }

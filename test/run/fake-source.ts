@@ -77,9 +77,10 @@ export class FakeSource implements TaskSource {
     this.#changes.emit('revoked', tokens);
   }
 
-  async acquire(max: number): Promise<LeasedTask[]> {
+  async acquire(max: number, without: readonly string[]): Promise<LeasedTask[]> {
     this.asked.push(max);
-    const tasks = this.ready.splice(0, max);
+    const tasks = this.ready.filter(({ algorithmName }) => !without.includes(algorithmName)).slice(0, max);
+    for (const task of tasks) this.ready.splice(this.ready.indexOf(task), 1);
     this.acquired.push(...tasks.map(({ token }) => token));
     this.#changes.emit('change');
     return tasks;

@@ -17,7 +17,14 @@ function queueOf(chars: number[], flowInput: string | null = null): Held[] {
 }
 
 function thread(tasks: Held[] = []): ModuleThread {
-  const state = { isReady: true, isEnding: false, size: tasks.length, tasks, running: () => null };
+  const state = {
+    isReady: true,
+    isEnding: false,
+    isParked: false,
+    size: tasks.length,
+    tasks,
+    running: () => null,
+  };
   return fake<ModuleThread>('thread', state);
 }
 

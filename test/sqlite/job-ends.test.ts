@@ -38,7 +38,7 @@ describe('what is done to a job as a whole', () => {
     db = openDatabase(folder, { migrate: true });
     const commits = new GroupCommit(db.raw);
     const committer = committerOf(db, commits, ids);
-    store = { ...jobsOf(db, committer), ...keepOf(db, committer), ...tasksOf(db, commits, ids) };
+    store = { ...jobsOf(db, committer), ...tasksOf(db, commits, ids), ...keepOf(db, committer) };
     account = (await accountsOf(db, commits, ids).ensureAccount('default', 'whsec_YQ==', clock.now())).id;
   });
   afterEach(async () => {

@@ -1,3 +1,6 @@
+import { readdirSync } from 'node:fs';
+import { ALGORITHMS } from './world.js';
+
 /** A descriptor that is refused, and what is said of it. */
 export interface Refusal {
   given: unknown;
@@ -10,6 +13,11 @@ export interface Refusal {
   code?: string;
 }
 
+const known = readdirSync(ALGORITHMS)
+  .map((file) => file.replace('.mjs', ''))
+  .sort()
+  .slice(0, 10)
+  .join(', ');
 const node = (more: object = {}) => ({ nodeName: 'a', algorithmName: 'echo', ...more });
 const p = (more: object = {}) => ({ name: 'p', nodes: [node()], ...more });
 const one = (more: object) => p({ nodes: [node(more)] });
@@ -231,7 +239,7 @@ export const refusals: readonly Refusal[] = [
   {
     given: one({ algorithmName: 'not.exists' }),
     hkube: 'algorithm not.exists Not Found',
-    ours: 'algorithm not.exists Not Found; known are: count, echo, fail, first, gate, green-alg, hang, limit, list, nap',
+    ours: `algorithm not.exists Not Found; known are: ${known}`,
     path: 'nodes.0.algorithmName',
     code: 'NOT_FOUND',
   },
@@ -488,7 +496,8 @@ export const refusals: readonly Refusal[] = [
   },
   {
     given: one({ kind: 'gateway' }),
-    hkube: 'nodes[0].kind "gateway" is not supported: nodes of kind "algorithm" and "output" are run',
+    hkube:
+      'nodes[0].kind "gateway" is not supported: nodes of kind "algorithm", "pipeline" and "output" are run',
     path: 'nodes.0.kind',
     code: 'NOT_SUPPORTED',
   },
