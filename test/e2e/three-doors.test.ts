@@ -180,7 +180,7 @@ describe('submitDescriptor and submitPipeline', () => {
     }));
     const [submission] = submissions;
     // And without the word for the door itself.
-    const fresh = new Set(['uuid', 'at', 'occurredAt', 'queuedAt', 'types']);
+    const fresh = new Set(['uuid', 'at', 'occurredAt', 'queuedAt', 'ttlAt', 'types']);
     const same = JSON.stringify(submission ?? null, (key, value) => (fresh.has(key) ? undefined : value));
     return { job, problems, submission: JSON.parse(same) as unknown };
   };
