@@ -96,9 +96,9 @@ ALTER TABLE `jobs` ADD `active_ttl_at` integer;--> statement-breakpoint
 ALTER TABLE `jobs` ADD `paused_at` integer;--> statement-breakpoint
 ALTER TABLE `jobs` ADD `expires_at` integer;--> statement-breakpoint
 ALTER TABLE `jobs` ADD `has_children` integer DEFAULT 0 NOT NULL;--> statement-breakpoint
-CREATE INDEX `events_history` ON `events` (`job`,`position`) WHERE type in ('JOB_PENDING', 'JOB_PAUSED', 'JOB_RESUMED', 'JOB_CANCELLED');--> statement-breakpoint
-ALTER TABLE `targets` ADD `paced_until` integer;--> statement-breakpoint
 CREATE INDEX `jobs_running` ON `jobs` (`account`,`pipeline`,`experiment`,`held`,`finished_at`) WHERE finished_at is null;--> statement-breakpoint
 CREATE INDEX `jobs_held` ON `jobs` (`account`,`pipeline`,`experiment`,`concurrency`,`priority`) WHERE held = 1 and finished_at is null and paused_at is null;--> statement-breakpoint
 CREATE INDEX `jobs_expiring` ON `jobs` (`expires_at`) WHERE expires_at is not null;--> statement-breakpoint
-CREATE INDEX `jobs_parent` ON `jobs` (`parent`,`number`) WHERE parent is not null;
+CREATE INDEX `jobs_parent` ON `jobs` (`parent`,`number`) WHERE parent is not null;--> statement-breakpoint
+ALTER TABLE `targets` ADD `paced_until` integer;--> statement-breakpoint
+CREATE INDEX `events_history` ON `events` (`job`,`position`) WHERE type in ('JOB_PENDING', 'JOB_PAUSED', 'JOB_RESUMED', 'JOB_CANCELLED');
