@@ -80,7 +80,7 @@ describe('follow.mjs', () => {
   it('says why a pipeline was refused', async () => {
     const { code, stderr } = await follow(world.app.url, `${ROOT}package.json`);
     expect(code).toBe(1);
-    expect(stderr).toContain('nodes must be of type array, got nothing');
+    expect(stderr).toContain('nodes must be at least 1 items long, got nothing');
   });
 });
 
