@@ -7,14 +7,22 @@ import { MAX_LOST_LEASES } from './lease.js';
 import type { Change, JobRow, JobState, NodeRow, Outcome, Spawned, TaskRow } from './state.js';
 import { type RetryPolicy, type TaskRef, taskId } from './task.js';
 
+/** Arrivals that one Change may come to, and those of one outcome more: rows that are written, of about 5 ms. */
+const MAX_ARRIVALS = 1_000;
+
 /**
  * The rules by which a job advances: outcomes in, one Change out. Pure, and in proportion to the outcomes handed in.
- * Outcomes are folded in order; one that names a stale token, or comes after the end, changes nothing.
+ * Outcomes are folded in order; one that names a stale token, or comes after the end, changes nothing. Where a task
+ * ends for hundreds of nodes that wait for it, only the first outcomes are taken: as many as `accepted` is long.
  */
 export function advance(state: JobState, outcomes: readonly Outcome[]): Change {
   const fold = new Fold(state);
-  const accepted = outcomes.map((outcome) => fold.apply(outcome));
-  fold.noteProgress(outcomes.at(-1)?.at ?? 0);
+  const accepted: boolean[] = [];
+  for (const outcome of outcomes) {
+    accepted.push(fold.apply(outcome));
+    if (fold.isFull) break;
+  }
+  fold.noteProgress(outcomes[accepted.length - 1]?.at ?? 0);
   return { ...fold.change(), accepted };
 }
 
@@ -79,6 +87,11 @@ class Fold {
     if (isEnded(this.job.status)) return;
     if (Math.floor(this.job.progress.percent) > Math.floor(this.percentBefore))
       this.emitJob('JOB_PROGRESS', at);
+  }
+
+  /** Whether it has as much to write as one Change should. */
+  get isFull(): boolean {
+    return this.arrivals.length >= MAX_ARRIVALS;
   }
 
   /** Whether the outcome was accepted. */

@@ -165,6 +165,7 @@ export interface Change {
   /** Keys of arrivals that need not be looked at again. */
   lookedAt: number[];
   events: NewEvent[];
+  /** Of the outcomes in order: those that it is too short for were not taken. */
   accepted: boolean[];
   /** Tokens whose holders must stop. */
   revoked: string[];
