@@ -143,9 +143,9 @@ export interface TaskRow extends TaskRef {
 }
 
 /**
- * What the rules may see: the job's counters, its nodes, the tasks that the outcomes name, and the first items of batches
- * whose items differ, since the words of progress begin with theirs; where an outcome can take leases from their holders
- * (see `takesLeases`), also every task under lease. Never the whole job.
+ * What the rules may see: the job's counters, its nodes, the tasks that the outcomes name, and the first item of each
+ * batch of which some run or have failed, since its state comes first in the words of progress; where an outcome can
+ * take leases from their holders (see `takesLeases`), also every task under lease. Never the whole job.
  */
 export interface JobState {
   job: JobRow;

@@ -136,7 +136,7 @@ export function loadState(db: Handle, uuid: string, outcomes: readonly Outcome[]
     .prepare(
       `select t.* from (
          select value ->> 0 as node, value ->> 1 as item from json_each(@refs)
-         union select node, 1 from job_nodes where job = @job and batch = 1 and (status = 'ACTIVE' or failed > 0)) r
+         union select node, 1 from job_nodes where job = @job and batch = 1 and (active > 0 or failed > 0)) r
        join tasks t on t.job = @job and t.node = r.node and t.item = r.item`,
     )
     .all({ refs: JSON.stringify(refs), job: row.key }) as TaskSqlRow[];
