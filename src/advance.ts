@@ -5,16 +5,24 @@ import { childrenOf } from './graph.js';
 import { isEnded, type JobStatus, type Progress, progressOf, type TaskErrorCode } from './job.js';
 import { MAX_LOST_LEASES } from './lease.js';
 import type { Change, JobRow, JobState, NodeRow, Outcome, Spawned, TaskRow } from './state.js';
-import { type RetryPolicy, type TaskRef, taskId } from './task.js';
+import { type RetryPolicy, type TaskRef, type TaskStatus, taskId } from './task.js';
+
+/** Arrivals that one Change may come to, and those of one outcome more: rows that are written, of about 5 ms. */
+const MAX_ARRIVALS = 1_000;
 
 /**
  * The rules by which a job advances: outcomes in, one Change out. Pure, and in proportion to the outcomes handed in.
- * Outcomes are folded in order; one that names a stale token, or comes after the end, changes nothing.
+ * Outcomes are folded in order; one that names a stale token, or comes after the end, changes nothing. Where a task
+ * ends for hundreds of nodes that wait for it, only the first outcomes are taken: as many as `accepted` is long.
  */
 export function advance(state: JobState, outcomes: readonly Outcome[]): Change {
   const fold = new Fold(state);
-  const accepted = outcomes.map((outcome) => fold.apply(outcome));
-  fold.noteProgress(outcomes.at(-1)?.at ?? 0);
+  const accepted: boolean[] = [];
+  for (const outcome of outcomes) {
+    accepted.push(fold.apply(outcome));
+    if (fold.isFull) break;
+  }
+  fold.noteProgress(outcomes[accepted.length - 1]?.at ?? 0);
   return { ...fold.change(), accepted };
 }
 
@@ -25,11 +33,21 @@ export function begin(job: JobRow, nodes: NodeRow[], at: number): Change {
   return { ...fold.change(), accepted: [] };
 }
 
-/** How many units a node counts as: one until it is known how many tasks it has, and one if it has none. */
-export function unitsOf(node: NodeRow): Parameters<typeof progressOf>[0][number] {
+/**
+ * How many units a node counts as: one until it is known how many tasks it has, and one if it has none. `first` is how its
+ * first item stands, where that is known.
+ */
+export function unitsOf(node: NodeRow, first?: TaskStatus): Parameters<typeof progressOf>[0][number] {
   if (node.status === 'SKIPPED') return { total: 1, succeeded: 0, failed: 0, skipped: 1, active: 0 };
-  return { total: node.total ?? 1, succeeded: node.succeeded, failed: node.failed, active: node.active };
+  const { total, succeeded, failed, active } = node;
+  return { total: total ?? 1, succeeded, failed, active, first: first && (WORDS[first] ?? 'creating') };
 }
+
+const WORDS: { [status in TaskStatus]?: 'succeed' | 'failed' | 'active' } = {
+  SUCCEEDED: 'succeed',
+  FAILED: 'failed',
+  ACTIVE: 'active',
+};
 
 class Fold {
   private readonly job: JobRow;
@@ -79,6 +97,11 @@ class Fold {
     if (isEnded(this.job.status)) return;
     if (Math.floor(this.job.progress.percent) > Math.floor(this.percentBefore))
       this.emitJob('JOB_PROGRESS', at);
+  }
+
+  /** Whether it has as much to write as one Change should. */
+  get isFull(): boolean {
+    return this.arrivals.length >= MAX_ARRIVALS;
   }
 
   /** Whether the outcome was accepted. */
@@ -448,7 +471,10 @@ class Fold {
 
   private progress(): Progress {
     const stopped = this.job.status === 'FAILED' || this.job.status === 'CANCELLED';
-    return progressOf(this.nodes.map(unitsOf), stopped, this.job.progress.percent);
+    const units = this.nodes.map((node) =>
+      unitsOf(node, this.tasks.get(keyOf({ node: node.index, item: 1 }))?.status),
+    );
+    return progressOf(units, stopped, this.job.progress.percent);
   }
 
   private emitJob(type: EventType, at: number): void {

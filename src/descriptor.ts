@@ -87,7 +87,7 @@ const triggers = z.strictObject({
         max: MAX_INTERNAL,
         format: 'cron',
         check: (pattern) => cronProblem(pattern, DEFAULT_TIME_ZONE)?.message ?? null,
-      }),
+      }).optional(),
       enabled: z.boolean().default(false),
       /** An IANA name; not HKube's. */
       timeZone: text({
@@ -125,7 +125,7 @@ const schema = z.object({
       activeTtl: whole(1, MAX_INT).nullish(),
       batchTolerance: whole(0, 100).default(80),
       concurrentPipelines: z
-        .strictObject({ amount: whole(1, 10_000), rejectOnFailure: z.boolean().default(true) })
+        .strictObject({ amount: whole(1, 10_000).optional(), rejectOnFailure: z.boolean().default(true) })
         .optional(),
       progressVerbosityLevel: word([...verbosities].reverse(), new Map([['warning', 'warn']])).default(
         'info',

@@ -49,7 +49,10 @@ export interface Counts {
 export interface Progress extends Counts {
   /** 0 … 100 with two decimals; never goes back within a job. */
   percent: number;
-  /** HKube's words for the states and how many units are in each, by order of first appearance. */
+  /**
+   * HKube's words for the states and how many units are in each, by order of first appearance: node by node, and within a
+   * batch beginning with the state of its first item.
+   */
   states: [word: string, count: number][];
 }
 
@@ -63,6 +66,8 @@ export function percentOf(counts: Counts): number {
 
 interface Units extends Omit<Counts, 'skipped'> {
   skipped?: number;
+  /** The state of the first item of a batch, where it is known. */
+  first?: 'succeed' | 'failed' | 'active' | 'creating' | undefined;
 }
 
 /**
@@ -75,18 +80,26 @@ export function progressOf(nodes: readonly Units[], stopped: boolean, atLeast: n
   const add = (word: string, count: number) => {
     if (count > 0) states.set(word, (states.get(word) ?? 0) + count);
   };
-  for (const { total, succeeded, failed, skipped = 0, active } of nodes) {
+  const shown = (word: string) => (stopped && (word === 'active' || word === 'creating') ? 'stopped' : word);
+  for (const { total, succeeded, failed, skipped = 0, active, first } of nodes) {
     const open = total - succeeded - failed - skipped;
     counts.total += total;
     counts.succeeded += succeeded;
     counts.failed += failed;
     counts.skipped += skipped;
     counts.active += stopped ? 0 : active;
-    add('succeed', succeeded);
-    add('failed', failed);
-    add('skipped', skipped);
-    add('active', stopped ? 0 : active);
-    add(stopped ? 'stopped' : 'creating', stopped ? open : open - active);
+    const words: [word: string, count: number][] = [
+      ['succeed', succeeded],
+      ['failed', failed],
+      ['skipped', skipped],
+      [shown('active'), active],
+      [shown('creating'), open - active],
+    ];
+    if (first !== undefined) {
+      const word = shown(first);
+      words.sort(([one], [other]) => Number(other === word) - Number(one === word));
+    }
+    for (const [word, count] of words) add(word, count);
   }
   return { ...counts, percent: Math.max(percentOf(counts), atLeast), states: [...states] };
 }

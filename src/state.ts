@@ -143,7 +143,8 @@ export interface TaskRow extends TaskRef {
 }
 
 /**
- * What the rules may see: the job's counters, its nodes, and the tasks that the outcomes name; where an outcome can
+ * What the rules may see: the job's counters, its nodes, the tasks that the outcomes name, and the first item of each
+ * batch of which some run or have failed, since its state comes first in the words of progress; where an outcome can
  * take leases from their holders (see `takesLeases`), also every task under lease. Never the whole job.
  */
 export interface JobState {
@@ -165,6 +166,7 @@ export interface Change {
   /** Keys of arrivals that need not be looked at again. */
   lookedAt: number[];
   events: NewEvent[];
+  /** Of the outcomes in order: those that it is too short for were not taken. */
   accepted: boolean[];
   /** Tokens whose holders must stop. */
   revoked: string[];

@@ -158,7 +158,10 @@ export interface JobFilter {
 export type Decide = (state: JobState, outcomes: Outcome[]) => Change;
 
 export interface Settled {
-  /** One for each outcome handed in, in order: false where the token is stale or the job has ended. */
+  /**
+   * One for each outcome handed in, in order: false where the token is stale or the job has ended. Those that it is too
+   * short for were not taken, and are to be handed in next.
+   */
   accepted: boolean[];
   committed: Committed;
   /** What `decide` threw, where it did: the job has failed for it, and the operator should know. */

@@ -1,4 +1,4 @@
-import { DEFAULT_TIME_ZONE, nextRun } from './cron.js';
+import { DEFAULT_CRON_PATTERN, DEFAULT_TIME_ZONE, nextRun } from './cron.js';
 import type { Descriptor } from './descriptor.js';
 import type { SavedTriggers } from './store.js';
 
@@ -22,7 +22,9 @@ export const MAX_TRIGGER_DEPTH = 32;
 /** The triggers of a descriptor. */
 export function triggersOf({ triggers }: Pick<Descriptor, 'triggers'>): Triggers {
   const { cron, pipelines = [] } = triggers ?? {};
-  return { cron: cron ? { ...cron, timeZone: cron.timeZone ?? DEFAULT_TIME_ZONE } : null, pipelines };
+  if (!cron) return { cron: null, pipelines };
+  const { pattern = DEFAULT_CRON_PATTERN, timeZone = DEFAULT_TIME_ZONE, enabled } = cron;
+  return { cron: { pattern, timeZone, enabled }, pipelines };
 }
 
 /** What is kept of them beside a descriptor that is saved at this time. */

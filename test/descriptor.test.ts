@@ -66,6 +66,14 @@ describe('a descriptor', () => {
         },
       },
     },
+    // Neither says what it would be for: no limit, and no time of its own.
+    {
+      given: { options: { concurrentPipelines: { rejectOnFailure: false } }, triggers: { cron: {} } },
+      kept: {
+        options: { concurrentPipelines: { rejectOnFailure: false } },
+        triggers: { cron: { enabled: false } },
+      },
+    },
     { given: { webhooks: { result: 'HTTPS://example.com/' } }, kept: { webhooks: { format: 'HKUBE' } } },
     {
       given: {

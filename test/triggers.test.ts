@@ -14,6 +14,14 @@ test('triggers are in UTC where a descriptor does not say', () => {
   expect(triggersOf({ triggers: { cron } }).cron).toEqual(cron);
 });
 
+test('a cron without a pattern runs every hour, as one that is started without any does', () => {
+  expect(triggersOf({ triggers: { cron: { enabled: true } } }).cron).toEqual({
+    pattern: '0 * * * *',
+    timeZone: 'UTC',
+    enabled: true,
+  });
+});
+
 test('what is kept beside a descriptor is when its cron runs next, if it is on', () => {
   const at = Date.UTC(2026, 0, 1, 12);
   const saved = (enabled: boolean) =>

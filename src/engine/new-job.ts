@@ -102,6 +102,6 @@ function keptFrom(keep: Kept | undefined): { jobUuid: string; node: number } | n
 }
 
 function concurrencyOf({ concurrentPipelines }: Descriptor['options']): Concurrency | null {
-  if (!concurrentPipelines) return null;
-  return { amount: concurrentPipelines.amount, rejects: concurrentPipelines.rejectOnFailure };
+  const { amount, rejectOnFailure: rejects = true } = concurrentPipelines ?? {};
+  return amount === undefined ? null : { amount, rejects };
 }

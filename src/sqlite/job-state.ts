@@ -120,7 +120,7 @@ export interface Loaded {
   state: JobState;
 }
 
-/** The job's counters, its nodes and the tasks that the outcomes name: never more than the batch handed in. */
+/** What the rules may see, as JobState says: never more than the batch handed in, and a task of each batch. */
 export function loadState(db: Handle, uuid: string, outcomes: readonly Outcome[]): Loaded | null {
   const row = db
     .prepare('select j.*, a.id as account_id from jobs j join accounts a on a.key = j.account where uuid = ?')
@@ -134,10 +134,12 @@ export function loadState(db: Handle, uuid: string, outcomes: readonly Outcome[]
   );
   const named = db
     .prepare(
-      `select t.* from (select distinct value ->> 0 as node, value ->> 1 as item from json_each(?)) r
-       join tasks t on t.job = ? and t.node = r.node and t.item = r.item`,
+      `select t.* from (
+         select value ->> 0 as node, value ->> 1 as item from json_each(@refs)
+         union select node, 1 from job_nodes where job = @job and batch = 1 and (active > 0 or failed > 0)) r
+       join tasks t on t.job = @job and t.node = r.node and t.item = r.item`,
     )
-    .all(JSON.stringify(refs), row.key) as TaskSqlRow[];
+    .all({ refs: JSON.stringify(refs), job: row.key }) as TaskSqlRow[];
   const leased = outcomes.some(takesLeases)
     ? (db
         .prepare('select * from tasks indexed by tasks_leased_job where job = ? and token is not null')

@@ -15,6 +15,7 @@ import {
 import type { ResultItem } from '../result.js';
 import type { Change, Outcome } from '../state.js';
 import type { Decide, JobFilter, JobOutcomes, Jobs, Settled, Submission, Submitted } from '../store.js';
+import type { TaskStatus } from '../task.js';
 import { accountKey } from './accounts.js';
 import { admission } from './admission.js';
 import { causeStands, takeCause } from './causes.js';
@@ -220,6 +221,7 @@ export function jobsOf(db: Handle, committer: Committer): Jobs {
       const rows = db
         .prepare('select * from job_nodes where job = ? order by node')
         .all(job.key) as NodeSqlRow[];
+      const first = db.prepare('select status from tasks where job = ? and node = ? and item = 1').pluck();
       const stopped = job.status === 'FAILED' || job.status === 'CANCELLED';
       return rows.map(nodeOf).map((node) => ({
         jobId: id,
@@ -228,7 +230,7 @@ export function jobsOf(db: Handle, committer: Committer): Jobs {
         algorithmName: node.algorithmName,
         status: shownNodeStatus(node.status, stopped),
         dependsOn: node.parents.map((parent) => rows[parent]!.name),
-        progress: progressOf([unitsOf(node)], stopped, 0),
+        progress: progressOf([unitsOf(node, first.get(job.key, node.index) as TaskStatus)], stopped, 0),
       }));
     },
 

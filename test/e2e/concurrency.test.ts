@@ -50,6 +50,13 @@ describe('concurrentPipelines', () => {
     expect((await submit('gate', options)).userErrors).toEqual([]);
   });
 
+  it('is no limit where it names no amount', async () => {
+    const options = { concurrentPipelines: { rejectOnFailure: true } };
+    for (const { job } of [await submit('gate', options), await submit('gate', options)])
+      await expect.poll(() => status(job!.id)).toBe('ACTIVE');
+    await writeFile(join(world.folder, 'gate'), '');
+  });
+
   it('holds one too many as PENDING where it is not to be refused, and starts it when another ends', async () => {
     const options = { concurrentPipelines: { amount: 1, rejectOnFailure: false } };
     const first = (await submit('gate', options)).job!;

@@ -363,6 +363,7 @@ const numbered: Case[] = [
     flowInput: { nums: [1, 24, 3] },
     nodes: all('limit', ['#@flowInput.nums']),
     results: { a: [1, failed('24 is too large'), 3] },
+    details: '100.00% completed, 2 succeed, 1 failed',
   },
   ...[true, false, { a: [1] }, null].map((inputs) => ({
     name: `43: flowInput hands over ${JSON.stringify(inputs)}`,
@@ -715,6 +716,17 @@ const failures: Case[] = [
         [null, [1]],
       ],
     },
+  },
+  {
+    name: 'the states of progress begin with that of the first item',
+    flowInput: { nums: [24, 1, 2] },
+    nodes: [
+      ['a', 'limit', ['#@flowInput.nums']],
+      ['b', 'limit', ['*@a']],
+      ['c', 'echo', ['#[]']],
+    ],
+    results: { b: [null, 1, 2], c: [SKIPPED] },
+    details: '100.00% completed, 1 failed, 5 succeed, 1 skipped',
   },
   {
     name: 'a node that is no batch fails the job with what it said',

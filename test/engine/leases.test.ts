@@ -69,6 +69,33 @@ describe('leases', () => {
     expect(await tasksOf(jobs)).toEqual(['ACTIVE', 'ACTIVE']);
   });
 
+  it('settles in many commits what hundreds of nodes wait for', async () => {
+    const takers = Array.from({ length: 300 }, (_, index) => ({
+      ...{ nodeName: `n${index}`, algorithmName: 'two' },
+      input: ['*@a'],
+    }));
+    const jobId = await f.submit({
+      name: 'p',
+      nodes: [{ nodeName: 'a', algorithmName: 'one', input: ['#[1...32]'] }, ...takers],
+    });
+    await f.settleJob(jobId, {
+      ...{ kind: 'expanded', node: 0, at: f.at(), total: 32, from: 0 },
+      items: Array(32).fill('[1]'),
+    });
+    const count = () => f.rows<{ count: number }>('select count(*) as count from arrivals')[0]!.count;
+    const counts: number[] = [];
+    const { leases } = open(['one'], () => void counts.push(count()));
+    const tasks = await leases.acquire(32);
+    const outcomes = tasks.flatMap((task) => [started(task), succeeded(task)]);
+    expect(await leases.settle(outcomes)).toEqual({ accepted: Array(64).fill(true) });
+    counts.push(count());
+    expect(counts.at(-1)).toBe(32 * 300);
+    const most = Math.max(...counts.slice(1).map((after, index) => after - counts[index]!));
+    // Of the two units of 32 outcomes, side by side.
+    expect(most).toBeLessThanOrEqual(2 * 1_200);
+    expect((await tasksOf([jobId])).slice(0, 10)).toEqual(Array(10).fill('SUCCEEDED'));
+  });
+
   it('settles all outcomes of a task in one unit, in their order', async () => {
     await f.submit({ name: 'p', nodes: [{ nodeName: 'a', algorithmName: 'one', input: ['#[1...100]'] }] });
     const expansion = (await f.store.nextExpansion(null))!;

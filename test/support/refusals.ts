@@ -403,12 +403,6 @@ export const refusals: readonly Refusal[] = [
     path: 'triggers.cron.pattern',
   })),
   {
-    given: p({ triggers: { cron: {} } }),
-    hkube: "data.triggers.cron should have required property 'pattern'",
-    ours: 'triggers.cron.pattern must be given, got nothing',
-    path: 'triggers.cron.pattern',
-  },
-  {
     given: p({ triggers: { cron: { pattern: '0 * * * *', timeZone: 'Mars/Olympus' } } }),
     hkube: 'data.triggers.cron.timeZone should match format "time-zone"',
     ours: 'triggers.cron.timeZone must be the name of a time zone, like "UTC" or "Europe/Berlin", got "Mars/Olympus"',
