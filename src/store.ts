@@ -304,7 +304,7 @@ export interface Triggering {
   skipCron(run: CronRun, error: string | null): Promise<boolean>;
   /** Null for a pipeline without a cron. */
   cron(accountId: string, pipelineName: string): Promise<CronState | null>;
-  /** Runs that are owed, in order; stops before `maxBytes` of results, but gives at least one. */
+  /** Runs that are owed: accounts in turns, each in order; stops before `maxBytes` of results, but gives at least one. */
   dueTriggers(limit: number, maxBytes: number): Promise<DueTrigger[]>;
   /** Such a run cannot be submitted: it is owed no more. */
   dropTrigger(key: number, error: string): Promise<void>;

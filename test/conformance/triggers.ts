@@ -7,6 +7,7 @@ import { type Origin, RAW } from '../../src/job.js';
 import { NO_LIMITS } from '../../src/limits.js';
 import type { Cause, CronRun, SavedTriggers, Store } from '../../src/store.js';
 import { parseLeaseToken } from '../../src/task.js';
+import { MAX_OWED_RUNS, TOO_MANY_OWED } from '../../src/triggers.js';
 import type { Opened } from './store.js';
 
 const MINUTE = 60_000;
@@ -192,6 +193,43 @@ export function triggerCases(opened: () => Opened, storeOf: () => Store): void {
       expect(await due()).toHaveLength(2);
       expect(await store.dueTriggers(1, 1_000_000)).toHaveLength(1);
       expect(await store.dueTriggers(100, 1)).toHaveLength(1);
+    });
+
+    it('are given of each account in turns, in order within one: nobody waits for what another is owed', async () => {
+      const followers = ['b', 'c', 'd', 'e'];
+      for (const name of followers) await save(name, { pipelines: ['a'] });
+      await save('b', { pipelines: ['a'] }, other);
+      await submitted('a');
+      await end('succeeded');
+      await submitted('a', { accountId: other });
+      await end('succeeded');
+      const named = async (limit: number) =>
+        (await store.dueTriggers(limit, 1_000_000)).map(
+          ({ accountId, pipelineName }) => `${accountId === other ? 'other ' : ''}${pipelineName}`,
+        );
+      expect((await named(2)).sort()).toEqual(['b', 'other b']);
+      expect(new Set([...(await named(1)), ...(await named(1))])).toEqual(new Set(['b', 'other b']));
+      const all = await named(100);
+      expect(all.filter((name) => name !== 'other b')).toEqual(followers);
+      expect(all.indexOf('other b')).toBeLessThan(2);
+    });
+
+    it('owe an account so many runs and no more, and tell the pipelines whose runs are not owed', async () => {
+      const names = Array.from({ length: 500 }, (_, index) => `p${String(index).padStart(3, '0')}`);
+      for (const name of names) await save(name, { pipelines: ['a'] });
+      await save('b', { pipelines: ['a'] }, other);
+      const complete = async (accountId = account) => {
+        await submitted('a', { accountId });
+        return (await end('succeeded')).committed.triggered;
+      };
+      for (let runs = 0; runs < MAX_OWED_RUNS / 500; runs++) expect(await complete()).toBe(true);
+      await store.dropTrigger((await due())[0]!.key, 'one less');
+      expect(await complete()).toBe(true);
+      expect((await store.pipeline(account, names[0]!))?.triggerError).toBe('one less');
+      expect((await store.pipeline(account, names[1]!))?.triggerError).toBe(TOO_MANY_OWED);
+      expect(await complete()).toBe(false);
+      expect(await store.dueTriggers(2 * MAX_OWED_RUNS, 1e9)).toHaveLength(MAX_OWED_RUNS);
+      expect(await complete(other)).toBe(true);
     });
 
     it('are paid with one job, of however many who try', async () => {
