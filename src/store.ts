@@ -298,7 +298,10 @@ export interface DueTrigger {
 }
 
 export interface Triggering {
-  /** The next run of each cron that was due at `at`, `limit` of them, in order; and when any is due next. */
+  /**
+   * The next run of each cron that was due at `at`, `limit` of them: accounts in turns, each in order. And when any is
+   * due next.
+   */
   dueCrons(at: number, limit: number): Promise<{ due: DueCron[]; nextAt: number | null }>;
   /** Goes on to the run after this one without a job; `error`, if any, says why. False: the run is not owed. */
   skipCron(run: CronRun, error: string | null): Promise<boolean>;

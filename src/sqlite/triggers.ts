@@ -2,7 +2,7 @@ import { jobId } from '../job.js';
 import type { DueTrigger, Triggering } from '../store.js';
 import { MAX_OWED_RUNS, TOO_MANY_OWED } from '../triggers.js';
 import { accountKey } from './accounts.js';
-import { advanceCron, cronStands, cronState, dueCrons } from './crons.js';
+import { advanceCron, cronStands, cronState, dueCronsOf } from './crons.js';
 import type { Handle } from './database.js';
 import type { GroupCommit } from './group-commit.js';
 import { type JobSqlRow, jobOf, jobRow } from './jobs.js';
@@ -12,7 +12,7 @@ const MAX_EDGES = 10_000;
 
 export function triggeringOf(db: Handle, commits: GroupCommit): Triggering {
   return {
-    dueCrons: async (at, limit) => dueCrons(db, at, limit),
+    dueCrons: dueCronsOf(db),
     skipCron: (run, lastError) =>
       commits.run(() => {
         if (!cronStands(db, run)) return false;

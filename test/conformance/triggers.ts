@@ -93,8 +93,25 @@ export function triggerCases(opened: () => Opened, storeOf: () => Store): void {
       });
       const all = [due(soon, at() + MINUTE), due(late, at() + 2 * MINUTE)];
       expect((await store.dueCrons(at() + MINUTE, 10)).due).toEqual(all.slice(0, 1));
-      expect((await store.dueCrons(at() + HOUR, 10)).due).toEqual(all);
-      expect((await store.dueCrons(at() + HOUR, 1)).due).toEqual(all.slice(0, 1));
+      const atOnce = (await store.dueCrons(at() + HOUR, 10)).due;
+      expect(atOnce.sort((a, b) => a.scheduledAt - b.scheduledAt)).toEqual(all);
+      const later = await save('later', cron(at() + 3 * MINUTE));
+      const ofTwo = (await store.dueCrons(at() + HOUR, 10)).due.filter(
+        ({ accountId }) => accountId === account,
+      );
+      expect(ofTwo).toEqual([due(late, at() + 2 * MINUTE), due(later, at() + 3 * MINUTE)]);
+      expect((await store.dueCrons(at() + HOUR, 1)).due).toHaveLength(1);
+    });
+
+    it('are due of each account in turns, however many of another are due since when', async () => {
+      for (const name of ['p', 'q', 'r']) await save(name, cron(at()));
+      await save('p', cron(at() + MINUTE), other);
+      const accounts = async (limit: number) =>
+        (await store.dueCrons(at() + HOUR, limit)).due.map(({ accountId }) => accountId);
+      expect(new Set(await accounts(2))).toEqual(new Set([account, other]));
+      expect(new Set([...(await accounts(1)), ...(await accounts(1))])).toEqual(new Set([account, other]));
+      expect((await accounts(10)).slice(0, 2)).toContain(other);
+      expect(await accounts(10)).toHaveLength(4);
     });
 
     it('go on with the job that is submitted for a run, of however many who try', async () => {
