@@ -5,7 +5,7 @@ import { jsonBytes } from '../json-bytes.js';
 import { LEASE_MS, type LeasedTask } from '../lease.js';
 import { Loop } from '../loop.js';
 import { PIPELINE_QUEUE } from '../node-kind.js';
-import { resolveInput, sourceBytes } from '../reference.js';
+import { resolveInput, sourceBytes, TooManyItemsError } from '../reference.js';
 import type { Outcome } from '../state.js';
 import type { OwedLink } from '../store.js';
 import { parseLeaseToken } from '../task.js';
@@ -127,8 +127,10 @@ function inputOf({
   if (bytes > MAX_CHILD_INPUT_BYTES) return tooLarge(String(bytes));
   let input: unknown[];
   try {
-    input = resolveInput(source);
+    // Written, an item takes two bytes at least.
+    input = resolveInput(source, MAX_CHILD_INPUT_BYTES / 2);
   } catch (error) {
+    if (error instanceof TooManyItemsError) return tooLarge('more');
     return { code: 'INPUT_INVALID', message: `the input could not be resolved: ${messageOf(error)}` };
   }
   if (jsonBytes(input, MAX_CHILD_INPUT_BYTES) > MAX_CHILD_INPUT_BYTES) return tooLarge('more');
