@@ -60,7 +60,7 @@ export function graphOf(
     if (RESERVED_NODE_NAMES.includes(node.nodeName)) {
       refuse(`pipeline "${descriptor.name}" has invalid reserved name "${node.nodeName}"`);
     }
-    const byArgument = node.input.map(referencesIn);
+    const byArgument = node.input.map(referencesIn).filter((found) => found.length > 0);
     const references = byArgument.flat();
     const parents = new Set<number>();
     const batches = references.filter((one) => one.relation === 'batch');
@@ -164,7 +164,7 @@ function outputProblems(descriptor: Descriptor, nodes: readonly GraphNode[]): Pr
 }
 
 /** The references of one argument in the order in which they are checked. */
-function flowInputFirst(references: Reference[]): Reference[] {
+function flowInputFirst(references: readonly Reference[]): readonly Reference[] {
   const toFlowInput = references.filter((one) => one.kind === 'flowInput');
   if (toFlowInput.length === 0) return references;
   return [...toFlowInput, ...references.filter((one) => one.kind !== 'flowInput')];

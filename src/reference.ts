@@ -35,6 +35,7 @@ const SIGNS: [sign: string, relation: Relation][] = [
 const DATA_SOURCE = /^dataSource\.[^/]+\/./;
 
 export function parseReference(text: string): Reference | null {
+  if (text === '' || !'@#*'.includes(text[0]!)) return null;
   if (text.startsWith('#[')) return { kind: 'list', relation: 'batch', text };
   if (text.startsWith('*#@')) {
     const [node = ''] = text.slice(3).split('.', 1);
@@ -55,8 +56,12 @@ export function parseReference(text: string): Reference | null {
   return { kind: 'node', relation, node: head, path, text };
 }
 
+const NONE: readonly Reference[] = [];
+
 /** Every reference of an input, in order of appearance. Iterative: inputs may be nested thousands deep. */
-export function referencesIn(input: unknown): Reference[] {
+export function referencesIn(input: unknown): readonly Reference[] {
+  // A million numbers, each an argument, shall not take a million lists.
+  if (typeof input !== 'object' && typeof input !== 'string') return NONE;
   const found: Reference[] = [];
   const stack: unknown[] = [input];
   while (stack.length > 0) {

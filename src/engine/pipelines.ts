@@ -5,10 +5,14 @@ import { limitReached } from '../limits.js';
 import { mergeDescriptor, type Overrides } from '../merge.js';
 import { notFoundSentence, type Pipeline } from '../pipeline.js';
 import { savedTriggers } from '../triggers.js';
+import { Turns } from '../turns.js';
 import type { DeletedPipeline, RunPipelineRequest, SavePipelineRequest } from './engine.js';
 import type { Parts } from './parts.js';
 import { settleJob } from './settle.js';
 import { checkStored, submitWith } from './submit.js';
+
+/** In which stored descriptors are read: many runs may be due at once. */
+const turns = new Turns();
 
 const DELETED = 'pipeline has been deleted';
 
@@ -127,7 +131,10 @@ async function descriptorOf(
   version: number | null,
 ): Promise<Overrides> {
   const found = await parts.store.pipelineDescriptor(accountId, name, version);
-  if (found) return JSON.parse(found.descriptor) as Overrides;
+  if (found) {
+    await turns.wait(found.descriptor.length);
+    return JSON.parse(found.descriptor) as Overrides;
+  }
   const pipeline = await parts.store.pipeline(accountId, name);
   if (!pipeline) throw problem('NOT_FOUND', notFoundSentence(name), ['name']);
   throw problem(
