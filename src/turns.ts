@@ -1,5 +1,5 @@
 /** JSON of so many characters is read in one turn of the event loop, or one text that is longer: 2 MiB take 0.3 s. */
-const A_TURN_CHARS = 64 * 1024;
+export const A_TURN_CHARS = 64 * 1024;
 
 /**
  * What reads large texts on the main thread waits here first, so that others get their turn between one and the next:
