@@ -1,4 +1,4 @@
-import type { Descriptor } from './descriptor.js';
+import { type Descriptor, MAX_NAME } from './descriptor.js';
 import { type Problem, shown } from './errors.js';
 import { MAX_PROBLEMS } from './issue.js';
 import {
@@ -77,7 +77,7 @@ export function graphOf(
         refuse(...refusal(node.nodeName, reference));
       } else if (reference.kind === 'flowInput') {
         if (!stored && at(descriptor.flowInput, reference.path) === undefined) {
-          refuse(`unable to find ${['flowInput', ...reference.path].join('.')}`, 'input');
+          refuse(`unable to find ${told(['flowInput', ...reference.path].join('.'))}`, 'input');
         }
       } else if (reference.kind === 'list') {
         items += parseList(reference.text).length;
@@ -89,7 +89,7 @@ export function graphOf(
         const parent = indexes.get(reference.node);
         if (parent === undefined) {
           refuse(
-            `node "${node.nodeName}" is depend on node "${reference.node}" which is not exists`,
+            `node "${node.nodeName}" is depend on node "${told(reference.node)}" which is not exists`,
             'input',
           );
         } else parents.add(parent);
@@ -116,6 +116,11 @@ export function graphOf(
     });
   }
   return { graph: { nodes }, problems };
+}
+
+/** As much of a name as any node may have: what refers to none may be of any length. */
+function told(name: string): string {
+  return name.length > MAX_NAME ? `${name.slice(0, MAX_NAME)}…` : name;
 }
 
 function refusal(
