@@ -19,7 +19,7 @@ export const MAX_JSON_DEPTH = 128;
 /** Pipelines that one may run after. */
 export const MAX_TRIGGERS = 100;
 // A key of a database index, and of a file name: long enough for any name a person gives.
-const MAX_NAME = 200;
+export const MAX_NAME = 200;
 // Of what HKube keeps for itself in descriptors.
 const MAX_INTERNAL = 1_000;
 /** Where HKube has no bound: what GraphQL's Int can say. As seconds it is 68 years. */

@@ -1,4 +1,4 @@
-import type { Descriptor } from './descriptor.js';
+import { type Descriptor, MAX_NAME } from './descriptor.js';
 import { type Problem, shown } from './errors.js';
 import { MAX_PROBLEMS } from './issue.js';
 import {
@@ -60,7 +60,7 @@ export function graphOf(
     if (RESERVED_NODE_NAMES.includes(node.nodeName)) {
       refuse(`pipeline "${descriptor.name}" has invalid reserved name "${node.nodeName}"`);
     }
-    const byArgument = node.input.map(referencesIn);
+    const byArgument = node.input.map(referencesIn).filter((found) => found.length > 0);
     const references = byArgument.flat();
     const parents = new Set<number>();
     const batches = references.filter((one) => one.relation === 'batch');
@@ -77,7 +77,7 @@ export function graphOf(
         refuse(...refusal(node.nodeName, reference));
       } else if (reference.kind === 'flowInput') {
         if (!stored && at(descriptor.flowInput, reference.path) === undefined) {
-          refuse(`unable to find ${['flowInput', ...reference.path].join('.')}`, 'input');
+          refuse(`unable to find ${told(['flowInput', ...reference.path].join('.'))}`, 'input');
         }
       } else if (reference.kind === 'list') {
         items += parseList(reference.text).length;
@@ -89,7 +89,7 @@ export function graphOf(
         const parent = indexes.get(reference.node);
         if (parent === undefined) {
           refuse(
-            `node "${node.nodeName}" is depend on node "${reference.node}" which is not exists`,
+            `node "${node.nodeName}" is depend on node "${told(reference.node)}" which is not exists`,
             'input',
           );
         } else parents.add(parent);
@@ -116,6 +116,11 @@ export function graphOf(
     });
   }
   return { graph: { nodes }, problems };
+}
+
+/** As much of a name as any node may have: what refers to none may be of any length. */
+function told(name: string): string {
+  return name.length > MAX_NAME ? `${name.slice(0, MAX_NAME)}…` : name;
 }
 
 function refusal(
@@ -164,7 +169,7 @@ function outputProblems(descriptor: Descriptor, nodes: readonly GraphNode[]): Pr
 }
 
 /** The references of one argument in the order in which they are checked. */
-function flowInputFirst(references: Reference[]): Reference[] {
+function flowInputFirst(references: readonly Reference[]): readonly Reference[] {
   const toFlowInput = references.filter((one) => one.kind === 'flowInput');
   if (toFlowInput.length === 0) return references;
   return [...toFlowInput, ...references.filter((one) => one.kind !== 'flowInput')];

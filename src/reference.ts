@@ -35,6 +35,7 @@ const SIGNS: [sign: string, relation: Relation][] = [
 const DATA_SOURCE = /^dataSource\.[^/]+\/./;
 
 export function parseReference(text: string): Reference | null {
+  if (text === '' || !'@#*'.includes(text[0]!)) return null;
   if (text.startsWith('#[')) return { kind: 'list', relation: 'batch', text };
   if (text.startsWith('*#@')) {
     const [node = ''] = text.slice(3).split('.', 1);
@@ -55,8 +56,12 @@ export function parseReference(text: string): Reference | null {
   return { kind: 'node', relation, node: head, path, text };
 }
 
+const NONE: readonly Reference[] = [];
+
 /** Every reference of an input, in order of appearance. Iterative: inputs may be nested thousands deep. */
-export function referencesIn(input: unknown): Reference[] {
+export function referencesIn(input: unknown): readonly Reference[] {
+  // A million numbers, each an argument, shall not take a million lists.
+  if (typeof input !== 'object' && typeof input !== 'string') return NONE;
   const found: Reference[] = [];
   const stack: unknown[] = [input];
   while (stack.length > 0) {
@@ -158,14 +163,21 @@ export function sourceBytes({ template, flowInput, results, own = {}, item }: In
 
 /**
  * The finished input of one task. What a path does not find is undefined: null in an array, and no key in an object;
- * likewise what a list of several lacks. What an item of a parent does not have is null.
+ * likewise what a list of several lacks. What an item of a parent does not have is null. Each reference to a batch makes a
+ * list as long as the batch: where they come to more than `mostItems` together, a TooManyItemsError is thrown.
  */
-export function resolveInput(source: InputSource): unknown[] {
+export function resolveInput(source: InputSource, mostItems = Number.POSITIVE_INFINITY): unknown[] {
   const flowInput = source.flowInput === null ? undefined : JSON.parse(source.flowInput);
   const item: Record<number, unknown> = source.item === null ? [] : JSON.parse(source.item);
   const parsed = new Map<string, unknown>();
   let nextElement = 0;
+  let items = 0;
 
+  const intoItems = (batch: unknown[], path: readonly string[]): unknown[] => {
+    items += batch.length;
+    if (items > mostItems) throw new TooManyItemsError();
+    return batch.map((one) => at(one, path));
+  };
   const parse = (name: string, json: string): unknown => {
     if (!parsed.has(name)) parsed.set(name, JSON.parse(json));
     return parsed.get(name);
@@ -184,7 +196,7 @@ export function resolveInput(source: InputSource): unknown[] {
     if (!result) return undefined;
     const value = parse(`@${node}`, result.json);
     // A path on a batch is a path into each of its items.
-    return result.batch && Array.isArray(value) ? value.map((one) => at(one, path)) : at(value, path);
+    return result.batch && Array.isArray(value) ? intoItems(value, path) : at(value, path);
   };
   const resolve = (value: unknown): unknown => {
     if (typeof value === 'string') return referred(value);
@@ -260,6 +272,9 @@ export function batchList(reference: Reference, nodeName: string, source: InputS
 function arrayOf(value: unknown): unknown[] {
   return Array.isArray(value) ? value : [];
 }
+
+/** An input that would be larger than it may be once it is written. */
+export class TooManyItemsError extends Error {}
 
 /** A batch over something that is not there: the job fails with this message. */
 export class MissingPathError extends Error {}

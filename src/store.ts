@@ -340,13 +340,16 @@ export interface DueTrigger {
 }
 
 export interface Triggering {
-  /** The next run of each cron that was due at `at`, `limit` of them, in order; and when any is due next. */
+  /**
+   * The next run of each cron that was due at `at`, `limit` of them: accounts in turns, each in order. And when any is
+   * due next.
+   */
   dueCrons(at: number, limit: number): Promise<{ due: DueCron[]; nextAt: number | null }>;
   /** Goes on to the run after this one without a job; `error`, if any, says why. False: the run is not owed. */
   skipCron(run: CronRun, error: string | null): Promise<boolean>;
   /** Null for a pipeline without a cron. */
   cron(accountId: string, pipelineName: string): Promise<CronState | null>;
-  /** Runs that are owed, in order; stops before `maxBytes` of results, but gives at least one. */
+  /** Runs that are owed: accounts in turns, each in order; stops before `maxBytes` of results, but gives at least one. */
   dueTriggers(limit: number, maxBytes: number): Promise<DueTrigger[]>;
   /** Such a run cannot be submitted: it is owed no more. */
   dropTrigger(key: number, error: string): Promise<void>;

@@ -19,6 +19,15 @@ export interface CronTrigger {
 /** How deep triggered jobs may lie: pipelines that run after each other in a circle end here. */
 export const MAX_TRIGGER_DEPTH = 32;
 
+/**
+ * Runs that an account is owed by triggers at once, a few seconds' worth: pipelines that trigger each other by the
+ * hundred would owe more with each run than can ever be submitted.
+ */
+export const MAX_OWED_RUNS = 10_000;
+
+/** Why a run is not owed at all. */
+export const TOO_MANY_OWED = `${MAX_OWED_RUNS} runs owed to triggers of this account wait to be submitted, and there can be no more: see which pipelines trigger each other`;
+
 /** The triggers of a descriptor. */
 export function triggersOf({ triggers }: Pick<Descriptor, 'triggers'>): Triggers {
   const { cron, pipelines = [] } = triggers ?? {};

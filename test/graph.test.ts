@@ -43,6 +43,21 @@ describe('the graph', () => {
     expect(check(nodes).problems).toMatchObject([{ code, message }]);
   });
 
+  it('is refused in short sentences, however long a name is that refers to nothing', () => {
+    const long = 'x'.repeat(1_000_000);
+    for (const text of [
+      `@flowInput.${long}`,
+      `@${long}`,
+      `#@${long}`,
+      `*#@${long}`,
+      `@dataSource.${long}/y`,
+    ]) {
+      const { problems } = check([node('a', [text])]);
+      expect(problems).toHaveLength(1);
+      expect(problems[0]!.message.length).toBeLessThan(300);
+    }
+  });
+
   it.each([
     ['a batch is waited for item by item', ['#[1,2]'], ['*@a'], { needs: [], waits: [0], batch: true }],
     ['what is no batch is waited for whole', ['x'], ['*@a'], { needs: [0], waits: [], batch: false }],

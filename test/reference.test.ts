@@ -10,6 +10,7 @@ import {
   parseReference,
   referencesIn,
   resolveInput,
+  TooManyItemsError,
 } from '../src/reference.js';
 
 const source = (template: unknown, more: Partial<InputSource> = {}): InputSource => ({
@@ -114,6 +115,14 @@ describe('an input', () => {
   it('does not resolve what a result happens to contain', () => {
     const results = { one: { batch: false, json: '["@one","#[1,2]"]' } };
     expect(resolveInput(source(['@one'], { results }))).toEqual([['@one', '#[1,2]']]);
+  });
+
+  it('is given up where it refers to more items of batches than it may, before their lists are made', () => {
+    const json = JSON.stringify(Array.from({ length: 10_000 }, (_, index) => ({ index })));
+    const results = { many: { batch: true, json } };
+    const template = Array.from({ length: 100_000 }, (_, index) => `@many.${index}`);
+    expect(() => resolveInput(source(template, { results }), 1_000_000)).toThrow(TooManyItemsError);
+    expect(resolveInput(source(template.slice(0, 100), { results }), 1_000_000)).toHaveLength(100);
   });
 
   it('reads own keys only', () => {

@@ -5,10 +5,11 @@ import { jsonBytes } from '../json-bytes.js';
 import { LEASE_MS, type LeasedTask } from '../lease.js';
 import { Loop } from '../loop.js';
 import { PIPELINE_QUEUE } from '../node-kind.js';
-import { resolveInput, sourceBytes } from '../reference.js';
+import { resolveInput, sourceBytes, TooManyItemsError } from '../reference.js';
 import type { Outcome } from '../state.js';
 import type { OwedLink } from '../store.js';
 import { parseLeaseToken } from '../task.js';
+import { Turns } from '../turns.js';
 import { childEnd, originOf } from './children.js';
 import type { Parts } from './parts.js';
 import { runPipeline } from './pipelines.js';
@@ -16,6 +17,8 @@ import { settleJob } from './settle.js';
 
 /** Links looked at, and tasks leased, in one step. */
 const AT_ONCE = 64;
+/** In which inputs are read. */
+const turns = new Turns();
 /** Done at the same time, so that they share commits: each may hold a result of 4 MiB, or an input of 2. */
 const TOGETHER = 8;
 
@@ -83,6 +86,7 @@ async function start(parts: Parts, task: LeasedTask): Promise<void> {
   const { accountId, algorithmName: name, token } = task;
   const fail = (code: TaskErrorCode, message: string) =>
     settleTask(parts, token, { kind: 'failed', at: parts.clock.now(), code, message, crash: false });
+  await turns.wait(sourceBytes(task.source));
   const input = inputOf(task);
   if ('code' in input) return fail(input.code, input.message);
   const origin = await originOf(parts.store, task, ['stored', 'sub-pipeline']);
@@ -127,8 +131,10 @@ function inputOf({
   if (bytes > MAX_CHILD_INPUT_BYTES) return tooLarge(String(bytes));
   let input: unknown[];
   try {
-    input = resolveInput(source);
+    // Written, an item takes two bytes at least.
+    input = resolveInput(source, MAX_CHILD_INPUT_BYTES / 2);
   } catch (error) {
+    if (error instanceof TooManyItemsError) return tooLarge('more');
     return { code: 'INPUT_INVALID', message: `the input could not be resolved: ${messageOf(error)}` };
   }
   if (jsonBytes(input, MAX_CHILD_INPUT_BYTES) > MAX_CHILD_INPUT_BYTES) return tooLarge('more');

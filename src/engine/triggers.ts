@@ -7,6 +7,7 @@ import { allOf } from './all-of.js';
 import { refusalOf } from './cron.js';
 import type { Parts } from './parts.js';
 import { runPipeline } from './pipelines.js';
+import { Warnings } from './warnings.js';
 
 /** Runs submitted at once, of about 1 ms each: they share a commit. */
 const AT_ONCE = 8;
@@ -20,14 +21,15 @@ const PAGE_BYTES = 512 * 1024;
  * writes its job: it is submitted exactly once, whatever dies. One that is refused is remembered and owed no more.
  */
 export function createTriggers(parts: Parts): Loop {
+  const warnings = new Warnings(parts);
   return new Loop(parts.clock, parts.log, 'triggers', async () => {
     const due = await parts.store.dueTriggers(AT_ONCE, MAX_PARENT_BYTES);
-    await allOf(due, (one) => submitRun(parts, one));
+    await allOf(due, (one) => submitRun(parts, warnings, one));
     return due.length > 0 ? 0 : null;
   });
 }
 
-async function submitRun(parts: Parts, due: DueTrigger): Promise<void> {
+async function submitRun(parts: Parts, warnings: Warnings, due: DueTrigger): Promise<void> {
   const { key, accountId, pipelineName: name, jobId: parentId } = due;
   const depth = due.depth + 1;
   try {
@@ -43,7 +45,7 @@ async function submitRun(parts: Parts, due: DueTrigger): Promise<void> {
     const refusal = refusalOf(parts, error, { accountId, pipeline: name, parentId });
     if (refusal === null) return;
     await parts.store.dropTrigger(key, refusal);
-    parts.log.warn({ accountId, pipeline: name, parentId }, `a triggered run was refused: ${refusal}`);
+    warnings.warn({ accountId, pipeline: name, parentId }, `a triggered run was refused: ${refusal}`);
   }
 }
 

@@ -1,5 +1,6 @@
 import { type ChildJobs, MAX_OPEN_CHILDREN } from '../child.js';
 import { messageOf } from '../errors.js';
+import { Turns } from '../turns.js';
 import type { Held } from './held.js';
 import type { ChildAnswer, ChildCall } from './messages.js';
 
@@ -22,6 +23,8 @@ export class Children {
   readonly #open = new Map<Held, number>();
   /** Algorithms that have started jobs. */
   readonly #starters = new Set<string>();
+  /** In which requests are read. */
+  readonly #turns = new Turns();
   /** Since when a thread has had nothing to do, while tasks are held back. */
   #quietSince: number | null = null;
 
@@ -71,8 +74,11 @@ export class Children {
     if (problem !== null) return { problem };
     this.#starters.add(held.task.algorithmName);
     this.#set(held, open + 1);
-    const { request, includeResult } = JSON.parse(json) as ChildCall;
     try {
+      await this.#turns.wait(json.length);
+      // Its jobs would be stopped at once.
+      if (!this.#open.has(held)) return { problem: 'the task has ended' };
+      const { request, includeResult } = JSON.parse(json) as ChildCall;
       return { results: await this.#jobs!.run(held.task, request, includeResult) };
     } catch (error) {
       return { problem: messageOf(error) };

@@ -1,4 +1,4 @@
-import type { CronRun, CronState, DueCron, SavedTriggers } from '../store.js';
+import type { CronRun, CronState, DueCron, SavedTriggers, Triggering } from '../store.js';
 import type { Handle } from './database.js';
 
 /** The cron of a pipeline as it was just saved. One that has not changed keeps its next run, which may be due by now. */
@@ -38,19 +38,27 @@ export function advanceCron(
   ).run(nextAt, scheduledAt, lastJob, lastError, pipelineId);
 }
 
-export function dueCrons(db: Handle, at: number, limit: number): { due: DueCron[]; nextAt: number | null } {
-  const due = db
-    .prepare(
-      `select a.id as accountId, p.id as pipelineId, p.name as pipelineName, c.pattern, c.time_zone as timeZone,
-       c.next_at as scheduledAt, c.last_error as lastError
-       from crons c join pipelines p on p.key = c.pipeline join accounts a on a.key = p.account
-       where c.next_at <= ? order by c.next_at limit ?`,
-    )
-    .all(at, limit) as DueCron[];
-  const { nextAt } = db
-    .prepare('select min(next_at) as nextAt from crons where next_at is not null')
-    .get() as { nextAt: number | null };
-  return { due, nextAt };
+/** The earliest run of each account first, those of the next accounts each time. About 2 µs for each that is due. */
+export function dueCronsOf(db: Handle): Triggering['dueCrons'] {
+  let served = 0;
+  return async (at, limit) => {
+    const rows = db
+      .prepare(
+        `select d.*, a.id as accountId from (
+           select p.account, p.id as pipelineId, p.name as pipelineName, c.pattern, c.time_zone as timeZone,
+             c.next_at as scheduledAt, c.last_error as lastError,
+             row_number() over (partition by p.account order by c.next_at, c.pipeline) as turn
+           from crons c join pipelines p on p.key = c.pipeline where c.next_at <= @at) d
+         join accounts a on a.key = d.account
+         order by d.turn, d.account <= @served, d.account limit @limit`,
+      )
+      .all({ at, served, limit }) as (DueCron & { account: number; turn: number })[];
+    served = rows.findLast(({ turn }) => turn === 1)?.account ?? served;
+    const { nextAt } = db
+      .prepare('select min(next_at) as nextAt from crons where next_at is not null')
+      .get() as { nextAt: number | null };
+    return { due: rows.map(({ account: _account, turn: _turn, ...due }) => due), nextAt };
+  };
 }
 
 export function cronState(db: Handle, accountId: string, pipelineName: string): CronState | null {

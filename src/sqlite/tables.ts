@@ -327,10 +327,11 @@ export const triggered = sqliteTable(
   'triggered',
   {
     key: integer().primaryKey({ autoIncrement: true }),
+    account: integer().notNull(),
     pipeline: integer().notNull(),
     job: integer().notNull(),
   },
-  (t) => [index('triggered_pipeline').on(t.pipeline)],
+  (t) => [index('triggered_account').on(t.account), index('triggered_pipeline').on(t.pipeline)],
 );
 
 /** What an account has stored about algorithms, as HKube's API takes it. */

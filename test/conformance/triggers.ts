@@ -7,6 +7,7 @@ import { type Origin, RAW } from '../../src/job.js';
 import { NO_LIMITS } from '../../src/limits.js';
 import type { Cause, CronRun, SavedTriggers, Store } from '../../src/store.js';
 import { parseLeaseToken } from '../../src/task.js';
+import { MAX_OWED_RUNS, TOO_MANY_OWED } from '../../src/triggers.js';
 import type { Opened } from './store.js';
 
 const MINUTE = 60_000;
@@ -92,8 +93,25 @@ export function triggerCases(opened: () => Opened, storeOf: () => Store): void {
       });
       const all = [due(soon, at() + MINUTE), due(late, at() + 2 * MINUTE)];
       expect((await store.dueCrons(at() + MINUTE, 10)).due).toEqual(all.slice(0, 1));
-      expect((await store.dueCrons(at() + HOUR, 10)).due).toEqual(all);
-      expect((await store.dueCrons(at() + HOUR, 1)).due).toEqual(all.slice(0, 1));
+      const atOnce = (await store.dueCrons(at() + HOUR, 10)).due;
+      expect(atOnce.sort((a, b) => a.scheduledAt - b.scheduledAt)).toEqual(all);
+      const later = await save('later', cron(at() + 3 * MINUTE));
+      const ofTwo = (await store.dueCrons(at() + HOUR, 10)).due.filter(
+        ({ accountId }) => accountId === account,
+      );
+      expect(ofTwo).toEqual([due(late, at() + 2 * MINUTE), due(later, at() + 3 * MINUTE)]);
+      expect((await store.dueCrons(at() + HOUR, 1)).due).toHaveLength(1);
+    });
+
+    it('are due of each account in turns, however many of another are due since when', async () => {
+      for (const name of ['p', 'q', 'r']) await save(name, cron(at()));
+      await save('p', cron(at() + MINUTE), other);
+      const accounts = async (limit: number) =>
+        (await store.dueCrons(at() + HOUR, limit)).due.map(({ accountId }) => accountId);
+      expect(new Set(await accounts(2))).toEqual(new Set([account, other]));
+      expect(new Set([...(await accounts(1)), ...(await accounts(1))])).toEqual(new Set([account, other]));
+      expect((await accounts(10)).slice(0, 2)).toContain(other);
+      expect(await accounts(10)).toHaveLength(4);
     });
 
     it('go on with the job that is submitted for a run, of however many who try', async () => {
@@ -192,6 +210,43 @@ export function triggerCases(opened: () => Opened, storeOf: () => Store): void {
       expect(await due()).toHaveLength(2);
       expect(await store.dueTriggers(1, 1_000_000)).toHaveLength(1);
       expect(await store.dueTriggers(100, 1)).toHaveLength(1);
+    });
+
+    it('are given of each account in turns, in order within one: nobody waits for what another is owed', async () => {
+      const followers = ['b', 'c', 'd', 'e'];
+      for (const name of followers) await save(name, { pipelines: ['a'] });
+      await save('b', { pipelines: ['a'] }, other);
+      await submitted('a');
+      await end('succeeded');
+      await submitted('a', { accountId: other });
+      await end('succeeded');
+      const named = async (limit: number) =>
+        (await store.dueTriggers(limit, 1_000_000)).map(
+          ({ accountId, pipelineName }) => `${accountId === other ? 'other ' : ''}${pipelineName}`,
+        );
+      expect((await named(2)).sort()).toEqual(['b', 'other b']);
+      expect(new Set([...(await named(1)), ...(await named(1))])).toEqual(new Set(['b', 'other b']));
+      const all = await named(100);
+      expect(all.filter((name) => name !== 'other b')).toEqual(followers);
+      expect(all.indexOf('other b')).toBeLessThan(2);
+    });
+
+    it('owe an account so many runs and no more, and tell the pipelines whose runs are not owed', async () => {
+      const names = Array.from({ length: 500 }, (_, index) => `p${String(index).padStart(3, '0')}`);
+      for (const name of names) await save(name, { pipelines: ['a'] });
+      await save('b', { pipelines: ['a'] }, other);
+      const complete = async (accountId = account) => {
+        await submitted('a', { accountId });
+        return (await end('succeeded')).committed.triggered;
+      };
+      for (let runs = 0; runs < MAX_OWED_RUNS / 500; runs++) expect(await complete()).toBe(true);
+      await store.dropTrigger((await due())[0]!.key, 'one less');
+      expect(await complete()).toBe(true);
+      expect((await store.pipeline(account, names[0]!))?.triggerError).toBe('one less');
+      expect((await store.pipeline(account, names[1]!))?.triggerError).toBe(TOO_MANY_OWED);
+      expect(await complete()).toBe(false);
+      expect(await store.dueTriggers(2 * MAX_OWED_RUNS, 1e9)).toHaveLength(MAX_OWED_RUNS);
+      expect(await complete(other)).toBe(true);
     });
 
     it('are paid with one job, of however many who try', async () => {

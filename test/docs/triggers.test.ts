@@ -3,7 +3,7 @@ import { cronProblem } from '../../src/cron.js';
 import { MAX_TRIGGERS } from '../../src/descriptor.js';
 import { MAX_PARENT_BYTES } from '../../src/engine/triggers.js';
 import { resultItemJson } from '../../src/result.js';
-import { MAX_TRIGGER_DEPTH } from '../../src/triggers.js';
+import { MAX_OWED_RUNS, MAX_TRIGGER_DEPTH } from '../../src/triggers.js';
 import { ALGORITHMS } from '../examples/program.js';
 import { World } from '../support/world.js';
 import { blocksOf, page } from './blocks.js';
@@ -81,6 +81,7 @@ describe('docs/triggers.md', () => {
     ['triggers', MAX_TRIGGERS],
     ['mebibytes', MAX_PARENT_BYTES / 1024 / 1024],
     ['depth', MAX_TRIGGER_DEPTH],
+    ['owed', MAX_OWED_RUNS],
   ])('names the bound of %s', (name, bound) => {
     const said = new RegExp(`<!-- ${name} -->(.*)<!-- /${name} -->`).exec(text)?.[1];
     expect(said).toBe(String(bound));

@@ -201,6 +201,22 @@ describe('the cron', () => {
     expect(await state()).toMatchObject({ lastRunAt: null, nextRunAt: f.at() + 10 * MINUTE });
   });
 
+  it('runs one account in time while another has more due than can be run, and skips nothing of it', async () => {
+    const { id: other } = await f.store.ensureAccount('other', 'whsec_other', f.at());
+    const seconds = { triggers: { cron: { pattern: '* * * * * *', enabled: true } } };
+    for (let count = 0; count < 100; count++) await save(null, { name: `p${count}`, ...seconds });
+    const descriptor = { name: 'p', nodes: [{ nodeName: 'a', algorithmName: 'one' }] };
+    const minutes = { triggers: { cron: { pattern: '*/10 * * * *', enabled: true } } };
+    await savePipeline(parts, other, {
+      descriptor: { ...descriptor, ...minutes },
+      ...{ mode: 'either', ifVersion: null },
+    });
+    await f.clock.advance(10 * MINUTE);
+    await step(createCron(parts, catchUp));
+    expect(await f.store.cron(other, 'p')).toMatchObject({ lastRunAt: f.at(), lastError: null });
+    expect(await f.store.jobs(other, {}, ALL)).toHaveLength(1);
+  });
+
   it('goes on after a run that is refused, remembers why, and says it once', async () => {
     await save({ pattern: '* * * * *' });
     const algorithms = parts.algorithms;
@@ -243,21 +259,23 @@ describe('the cron', () => {
   });
 
   it('submits the runs of many pipelines, those due longest ago first', async () => {
-    const names = Array.from({ length: 70 }, (_, index) => `p${index}`);
+    const names = Array.from({ length: 120 }, (_, index) => `p${index}`);
     for (const [index, name] of names.entries()) await save({ pattern: `${index % 60} * * * *` }, { name });
     await f.clock.advance(2 * HOUR);
     catchUp = 2 * HOUR;
     await step(createCron(parts, catchUp));
     const first = await jobs();
-    expect(first).toHaveLength(8);
+    expect(first).toHaveLength(64);
     const minutes = first.map(({ pipelineName }) => Number(pipelineName.slice(1)) % 60);
-    // Minutes 1 to 4 are those of two pipelines each, and minute 0 comes again after an hour.
-    expect(minutes.sort()).toEqual([1, 1, 2, 2, 3, 3, 4, 4]);
+    // Minutes 1 to 32 are those of two pipelines each, and minute 0 comes again after an hour.
+    expect(minutes.sort((a, b) => a - b)).toEqual(
+      Array.from({ length: 64 }, (_, index) => 1 + Math.floor(index / 2)),
+    );
     while ((await f.store.dueCrons(f.at(), 1)).due.length > 0) await step(createCron(parts, catchUp));
     const counts = new Map<string, number>();
     for (const { pipelineName } of await jobs())
       counts.set(pipelineName, (counts.get(pipelineName) ?? 0) + 1);
-    expect([...counts.values()]).toEqual(Array(70).fill(2));
+    expect([...counts.values()]).toEqual(Array(120).fill(2));
   });
 
   describe('is switched', () => {

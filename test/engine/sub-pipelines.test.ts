@@ -61,6 +61,32 @@ describe('jobs that tasks start, in a server that hears nothing', () => {
     ]);
   });
 
+  it('are not started with what repeats a batch until no memory holds it: their task fails', async () => {
+    const poll = turn(createSubPipelines(parts, { worker: 'w' }));
+    const paths = Array.from({ length: 100_000 }, (_, index) => `@batch.${index}`);
+    const parent = await f.submit({
+      name: 'parent',
+      nodes: [
+        { nodeName: 'batch', algorithmName: 'one', input: ['#[1...40]'] },
+        { ...node, input: paths },
+      ],
+    });
+    const items = Array<string>(40).fill('[1]');
+    await f.settleJob(parent, { kind: 'expanded', node: 0, at: f.at(), total: 40, from: 0, items });
+    for (const task of await f.claim(32, ['one'])) await f.succeed(task, Array(1_000).fill(0));
+    for (const task of await f.claim(32, ['one'])) await f.succeed(task, 0);
+    await poll();
+    const [task] = await f.store.tasks(f.account, parent, { nodeNames: ['a'] }, ALL);
+    expect(task).toMatchObject({
+      status: 'FAILED',
+      error: {
+        code: 'INPUT_TOO_LARGE',
+        message: expect.stringMatching(/must be at most 2097152 bytes of JSON, got more/),
+      },
+    });
+    expect(await runs()).toEqual([]);
+  });
+
   it('are stopped within a poll when their parent is', async () => {
     const poll = turn(createSubPipelines(parts, { worker: 'w' }));
     const parent = await f.submit({ name: 'parent', nodes: [node] });

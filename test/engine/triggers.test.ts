@@ -132,6 +132,29 @@ describe('triggers', () => {
     expect(await jobs()).toHaveLength(4);
   });
 
+  it('that are refused by the hundred do not fill the log: of an account some are told in a minute', async () => {
+    for (let count = 0; count < 30; count++) await save(`b${count}`, ['a']);
+    await raw('a');
+    const algorithms = parts.algorithms;
+    parts.algorithms = new Map();
+    const [task] = await f.claim(1);
+    await f.succeed(task!, 1);
+    const loop = createTriggers(parts);
+    while ((await owed()) > 0) await step(loop);
+    parts.algorithms = algorithms;
+    const refused = 'a triggered run was refused: algorithm one Not Found; known are: none';
+    const silent = 'what else becomes of its pipelines is not told for a minute';
+    expect(parts.log.lines).toEqual([...Array(10).fill(refused), silent]);
+    expect(await error('b29')).toBe('algorithm one Not Found; known are: none');
+    await f.clock.advance(60_000);
+    parts.algorithms = new Map();
+    await raw('a');
+    const [again] = await f.claim(1);
+    await f.succeed(again!, 1);
+    await step(loop);
+    expect(parts.log.lines).toHaveLength(19);
+  });
+
   it('that name each other in a circle run until a chain of runs is as long as it may be', async () => {
     await save('a', ['c']);
     await save('b', ['a']);

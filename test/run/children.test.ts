@@ -2,6 +2,8 @@ import { EventEmitter, once } from 'node:events';
 import { afterEach, expect, test } from 'vitest';
 import type { ChildJobs, ChildTask } from '../../src/child.js';
 import { systemClock } from '../../src/clock.js';
+import { Children } from '../../src/run/children.js';
+import type { Held } from '../../src/run/held.js';
 import { createPool, type Pool, type PoolOptions } from '../../src/run/pool.js';
 import { FakeSource, fixture } from './fake-source.js';
 
@@ -164,4 +166,40 @@ test('a pool without jobs says so', async () => {
   expect(await resultOf(source, source.add('asks', ['a']))).toEqual([
     'this server starts no jobs for algorithms',
   ]);
+});
+
+test('a hundred large jobs that a task asks for in one go are read one in a turn of the event loop', async () => {
+  let [turn, open] = [0, true];
+  const count = () => {
+    turn++;
+    if (open) setImmediate(count);
+  };
+  setImmediate(count);
+  const turns: number[] = [];
+  const jobs: ChildJobs = {
+    async run() {
+      turns.push(turn);
+      return null;
+    },
+  };
+  const children = new Children(jobs, 1, { quietMs: 0, stuckMs: 0 }, () => {});
+  const held = { task: { algorithmName: 'asks' } } as Held;
+  const request = { kind: 'algorithm', name: 'echo', input: ['x'.repeat(100_000)] };
+  const json = JSON.stringify({ request, includeResult: false });
+  const answers = await Promise.all(Array.from({ length: 100 }, () => children.start(held, json)));
+  open = false;
+  expect(answers).toEqual(Array(100).fill({ results: null }));
+  expect(new Set(turns).size).toBe(100);
+  expect(children.waiting).toBe(0);
+});
+
+test('a request that is no JSON is refused, and one of a task that has ended meanwhile is not read', async () => {
+  const { jobs } = setup();
+  const children = new Children(jobs, 1, { quietMs: 0, stuckMs: 0 }, () => {});
+  const held = { task: { algorithmName: 'asks' } } as Held;
+  expect(await children.start(held, '{')).toMatchObject({ problem: expect.stringMatching(/JSON/) });
+  const late = children.start(held, '{"request":{"name":"a"}}');
+  children.ended(held);
+  expect(await late).toEqual({ problem: 'the task has ended' });
+  expect(jobs.tasks).toEqual([]);
 });

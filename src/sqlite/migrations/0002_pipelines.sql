@@ -61,10 +61,12 @@ CREATE UNIQUE INDEX `pipelines_id_unique` ON `pipelines` (`id`);--> statement-br
 CREATE UNIQUE INDEX `pipelines_name` ON `pipelines` (`account`,`name`);--> statement-breakpoint
 CREATE TABLE `triggered` (
 	`key` integer PRIMARY KEY AUTOINCREMENT NOT NULL,
+	`account` integer NOT NULL,
 	`pipeline` integer NOT NULL,
 	`job` integer NOT NULL
 );
 --> statement-breakpoint
+CREATE INDEX `triggered_account` ON `triggered` (`account`);--> statement-breakpoint
 CREATE INDEX `triggered_pipeline` ON `triggered` (`pipeline`);--> statement-breakpoint
 CREATE TABLE `triggers` (
 	`account` integer NOT NULL,
