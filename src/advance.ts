@@ -260,8 +260,7 @@ class Fold {
 
   private expand(outcome: Extract<Outcome, { kind: 'expanded' }>): boolean {
     const node = this.nodes[outcome.node];
-    // An empty batch could end the job, of which nothing may have begun.
-    if (this.job.status === 'PAUSED' && this.job.startedAt === null) return false;
+    if (this.isBeforeStart()) return false;
     // A chunk that another expansion has already made is stale.
     const open = node?.status === 'ACTIVE' && node.batch && node.keeping === null && !isWaiting(node);
     if (!open || node.expanded !== outcome.from) return false;
@@ -299,6 +298,7 @@ class Fold {
   /** Rows come in any order, by parents' items: those of the first one are 1 … fan. */
   private spawn(outcome: Spawned): boolean {
     const node = this.nodes[outcome.node];
+    if (this.isBeforeStart()) return false;
     const open = node?.status === 'ACTIVE' && node.keeping === null && isWaiting(node);
     if (!open || node.expanded !== outcome.from) return false;
     this.changedNodes.add(node);
@@ -312,6 +312,11 @@ class Fold {
       this.counted(node, node.fan * this.width(node), outcome.at);
     }
     return true;
+  }
+
+  /** Whether it was paused before anything of it has begun: a node without tasks could end it. */
+  private isBeforeStart(): boolean {
+    return this.job.status === 'PAUSED' && this.job.startedAt === null;
   }
 
   /** It is known how many tasks a node has. */

@@ -455,6 +455,8 @@ export interface Tasks {
   keep(jobUuid: string, node: number, at: number, decide: Decide): Promise<Settled>;
   /** What to look at of a node that waits for items, at most `most` of them; null: there is nothing any more. */
   waiting(jobUuid: string, node: number, most: number): Promise<Waiting | null>;
+  /** Removes some of what a job that has ended would have looked at; false: there is no such job. */
+  forgetArrivals(): Promise<boolean>;
   task(accountId: string, id: string): Promise<Task | null>;
   /** In order of node and item. A long list may be read in several transactions, like jobs. */
   tasks(accountId: string, jobId: string, filter: TaskFilter, page: Page): Promise<Task[]>;

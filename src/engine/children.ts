@@ -18,7 +18,16 @@ export async function originOf(
 ): Promise<Origin | string> {
   const parent = await store.job(accountId, jobId);
   const depth = (parent?.depth ?? 0) + 1;
-  return depth > MAX_DEPTH ? tooDeepSentence(depth) : { types, parentId: jobId, rerunOfId: null, depth };
+  const within = depth > MAX_DEPTH ? await nesting(store, parent) : depth;
+  return within > MAX_DEPTH ? tooDeepSentence(within) : { types, parentId: jobId, rerunOfId: null, depth };
+}
+
+/** How deep a child of this job would lie. Depths count triggers as well, of which a chain may be longer. */
+async function nesting(store: Store, parent: Job | null): Promise<number> {
+  let within = 1;
+  for (let job = parent; job?.parentId && job.types.includes('sub-pipeline') && within <= MAX_DEPTH; within++)
+    job = await store.job(job.accountId, job.parentId);
+  return within;
 }
 
 /** What the end of a job means for the task that has started it: its results as JSON, or a failure. */

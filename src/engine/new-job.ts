@@ -90,7 +90,8 @@ export function newJob(
       includeInResults:
         !isParent.has(index) || node.includeInResults === true || node.includeInResult === true,
       extraData: node.extraData === undefined ? null : JSON.stringify(node.extraData),
-      kept: keptFrom(kept.get(node.nodeName)),
+      // What was skipped has nothing to keep: a node that waits for it would wait for its copies for ever.
+      kept: rows[index]!.keeping && keptFrom(kept.get(node.nodeName)),
     })),
     newTasks: change.newTasks,
     events: change.events,

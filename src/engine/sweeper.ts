@@ -10,7 +10,10 @@ const AT_ONCE = 200;
 /** A job that has waited this long for a worker ranks one priority higher. */
 const AGE_AFTER_MS = 10 * 60_000;
 
-/** Does what falls due with time alone: leases and time limits that end, retries, the ageing of those who wait. */
+/**
+ * Does what falls due with time alone: leases and time limits that end, retries, the ageing of those who wait; and
+ * removes what large jobs have left.
+ */
 export function createSweeper(parts: Parts): Loop {
   const { store, bus, clock } = parts;
   return new Loop(clock, parts.log, 'sweeper', async () => {
@@ -21,7 +24,8 @@ export function createSweeper(parts: Parts): Loop {
     if (readyQueues.length > 0) bus.publish(readyQueues.map((queue) => ({ kind: 'ready', queue })));
     await store.agePriorities(at, AGE_AFTER_MS);
     const overdue = await endOverdue(parts, at, AT_ONCE);
-    if (expired === AT_ONCE || overdue.ended === AT_ONCE) return 0;
+    const forgotten = await store.forgetArrivals();
+    if (forgotten || expired === AT_ONCE || overdue.ended === AT_ONCE) return 0;
     const next = Math.min(nextAt ?? Number.POSITIVE_INFINITY, overdue.nextAt ?? Number.POSITIVE_INFINITY);
     return Math.min(Math.max(next - clock.now(), 0), POLL_MS);
   });

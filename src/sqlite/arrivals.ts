@@ -7,6 +7,8 @@ import type { Handle } from './database.js';
 
 /** Tasks of parents that one look asks for: about 2 ms. */
 const LOOKUPS = 1_000;
+/** Rows that are removed at once: about 1 ms. */
+const FORGOTTEN = 1_000;
 
 /** Notes items of parents that have ended, and has the nodes that wait for them looked at. */
 export function insertArrivals(db: Handle, job: number, arrivals: readonly TaskRef[], unit: Unit): void {
@@ -23,8 +25,24 @@ export function forgetArrivals(db: Handle, keys: readonly number[]): void {
   db.prepare('delete from arrivals where key in (select value from json_each(?))').run(JSON.stringify(keys));
 }
 
+/** Removes what a job that ends has not looked at: the first of them here, since there may be very many. */
 export function forgetArrivalsOf(db: Handle, job: number): void {
-  db.prepare('delete from arrivals where job = ?').run(job);
+  db.prepare('delete from arrivals where key in (select key from arrivals where job = ? limit ?)').run(
+    job,
+    FORGOTTEN,
+  );
+}
+
+/** A job that has ended with more of them than were removed with it. Looks at one row of each job that has any. */
+export function jobToForget(db: Handle): number | null {
+  const row = db
+    .prepare(
+      `with recursive listed(job) as (select min(job) from arrivals union all
+         select (select min(a.job) from arrivals a where a.job > listed.job) from listed where listed.job is not null)
+       select j.key from listed join jobs j on j.key = listed.job where j.finished_at is not null limit 1`,
+    )
+    .get() as { key: number } | undefined;
+  return row?.key ?? null;
 }
 
 /**

@@ -7,7 +7,7 @@ import { referencesIn } from '../reference.js';
 import type { Claim, Expansion, Tasks } from '../store.js';
 import { leaseToken, parseLeaseToken, parseTaskId, type Task, type TaskStatus, taskId } from '../task.js';
 import { accountKey } from './accounts.js';
-import { lookAt } from './arrivals.js';
+import { forgetArrivalsOf, jobToForget, lookAt } from './arrivals.js';
 import type { Handle } from './database.js';
 import type { GroupCommit } from './group-commit.js';
 import { InputReader } from './input.js';
@@ -171,6 +171,13 @@ export function tasksOf(db: Handle, commits: GroupCommit, ids: Ids): Omit<Tasks,
 
     async waiting(jobUuid, node, most) {
       return lookAt(db, jobUuid, node, most);
+    },
+
+    async forgetArrivals() {
+      const job = jobToForget(db);
+      if (job === null) return false;
+      await commits.run(() => forgetArrivalsOf(db, job));
+      return true;
     },
 
     async task(accountId, id) {

@@ -502,6 +502,8 @@ export function storeSuite(name: string, open: () => Promise<Opened>): void {
         await succeed(tasks[0]!);
         await settleJob(jobId, { kind: 'cancel', at: at(), reason: 'enough' });
         expect(await toLookAt()).toBeNull();
+        // Of so few nothing is left to be removed.
+        expect(await store.forgetArrivals()).toBe(false);
         store = await opened.reopen();
         expect(await toLookAt()).toBeNull();
         expect(await store.waiting(uuid, 1, 10)).toBeNull();

@@ -1,13 +1,14 @@
 import { createHash } from 'node:crypto';
 import fc from 'fast-check';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { advance } from '../../src/advance.js';
 import { type BatchOpener, openHere } from '../../src/batch.js';
 import { createEngine } from '../../src/engine/create-engine.js';
 import type { Engine } from '../../src/engine/engine.js';
 import { createExpander } from '../../src/engine/expander.js';
 import type { Parts } from '../../src/engine/parts.js';
 import { ProblemError } from '../../src/errors.js';
-import { isEnded } from '../../src/job.js';
+import { isEnded, parseJobId } from '../../src/job.js';
 import { NO_LIMITS } from '../../src/limits.js';
 import type { Loop } from '../../src/loop.js';
 import { memoryBus } from '../../src/memory/bus.js';
@@ -226,4 +227,47 @@ describe('a job that is run again', () => {
     );
     expect(f.miscounted()).toEqual([]);
   }, 600_000);
+
+  it('goes on after a node that it keeps as skipped, for whose items another one waits', async () => {
+    const id = await f.submit(
+      pipeline(
+        [
+          { nodeName: 'n0', algorithmName: 'one', input: ['#[1,2]'] },
+          { nodeName: 'n1', algorithmName: 'two', input: ['#@flowInput.none'] },
+          { nodeName: 'n2', algorithmName: 'one', input: ['*@n1', '*@n0'], retry: { policy: 'Never' } },
+        ],
+        10,
+      ),
+    );
+    await run(id, { fails: (task) => task === 'n2.1' });
+    const again = await rerun(id, { kind: 'FAILED' });
+    expect(await run(again, healthy)).toEqual(expect.arrayContaining(['n2.1']));
+    expect((await f.store.job(f.account, again))!.status).toBe('COMPLETED');
+  });
+
+  it('ends by nothing that was on its way while it was paused before its start', async () => {
+    await expander.stop();
+    const id = await f.submit(
+      pipeline([
+        { nodeName: 'a', algorithmName: 'one', input: ['#[1,2]'] },
+        { nodeName: 'b', algorithmName: 'two', input: ['*@a', '#@flowInput.none'] },
+      ]),
+    );
+    const at = f.at();
+    await f.settleJob(id, { kind: 'expanded', node: 0, at, total: 2, from: 0, items: ['[1]', '[2]'] });
+    for (const task of await f.claim(2)) await f.succeed(task);
+    await f.settleJob(id, { kind: 'cancel', at, reason: 'enough' });
+    const again = await rerun(id, { kind: 'FAILED' });
+    const status = async () => (await f.store.job(f.account, again))!.status;
+    await f.store.keep(parseJobId(again)!.uuid, 0, at, advance);
+    expect(await f.store.nextExpansion(null)).toMatchObject({ node: 1, waits: true });
+    await engine.pauseJob(f.account, again);
+    // What the expander had read by then: there are no tasks for any item.
+    const late = { from: 0, fan: 0, scanned: 2, arrivals: [], rows: [] };
+    const settled = await f.settleJob(again, { kind: 'spawned', node: 1, at, ...late });
+    expect([settled.accepted, await status()]).toEqual([[false], 'PAUSED']);
+    await engine.resumeJob(f.account, again);
+    expander.start();
+    await expect.poll(status).toBe('COMPLETED');
+  });
 });

@@ -2,11 +2,12 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { createDestinationPolicy } from '../../src/destination.js';
 import { createChildJobs } from '../../src/engine/child-jobs.js';
 import type { Parts } from '../../src/engine/parts.js';
-import { savePipeline } from '../../src/engine/pipelines.js';
+import { runPipeline, savePipeline } from '../../src/engine/pipelines.js';
 import { createSubPipelines } from '../../src/engine/sub-pipelines.js';
 import { UnavailableError } from '../../src/errors.js';
 import { NO_LIMITS } from '../../src/limits.js';
 import { type Loop, POLL_MS } from '../../src/loop.js';
+import { MAX_TRIGGER_DEPTH } from '../../src/triggers.js';
 import { ALL, Fixture } from '../sqlite/fixture.js';
 import { recordingLog } from '../support/api.js';
 import { fake } from '../support/fake.js';
@@ -119,6 +120,22 @@ describe('jobs that tasks start, in a server that hears nothing', () => {
     expect((await f.store.job(f.account, parent))!.error?.message).toBe(
       'the limit runningJobs of every account of this server is 1, and 1 job has not ended: wait for one to end, or cancel one',
     );
+  });
+
+  it('are as deep as they lie within each other, however long the chain of triggers is that they belong to', async () => {
+    const poll = turn(createSubPipelines(parts, { worker: 'w' }));
+    const descriptor = { name: 'last', nodes: [node] };
+    await savePipeline(parts, f.account, { descriptor, mode: 'create', ifVersion: null });
+    const last = (depth: number, parentId: string | null) =>
+      runPipeline(parts, f.account, {
+        ...{ name: 'last', version: null, overrides: {}, idempotencyKey: null, received: null },
+        origin: { types: ['stored', 'trigger'], parentId, rerunOfId: null, depth },
+      });
+    const parent = await last(MAX_TRIGGER_DEPTH, (await last(MAX_TRIGGER_DEPTH - 1, null)).id);
+    await poll();
+    expect(await runs()).toEqual(['PENDING', 'PENDING']);
+    const [child] = await f.store.jobs(f.account, { pipelines: ['child'] }, ALL);
+    expect(child).toMatchObject({ parentId: parent.id, depth: MAX_TRIGGER_DEPTH + 1 });
   });
 
   it('do not wait for one that cannot be settled, and it is settled once it can be', async () => {

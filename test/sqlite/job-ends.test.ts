@@ -50,11 +50,11 @@ describe('what is done to a job as a whole', () => {
     store.settle({ jobUuid, outcomes: [outcome] }, advance);
 
   /** A job with so many tasks that wait, and one that runs. */
-  async function jobOf(total: number): Promise<string> {
+  async function jobOf(total: number, more: object[] = []): Promise<string> {
     const parsed = parseDescriptor({
       name: 'p',
       options: { activeTtl: 60 },
-      nodes: [{ nodeName: 'a', algorithmName: 'one', input: [`#[1...${total}]`] }],
+      nodes: [{ nodeName: 'a', algorithmName: 'one', input: [`#[1...${total}]`] }, ...more],
     });
     if ('problems' in parsed) throw new Error(JSON.stringify(parsed.problems));
     const { descriptor } = parsed;
@@ -104,4 +104,26 @@ describe('what is done to a job as a whole', () => {
       expect(Math.max(...many)).toBeLessThan(20);
     },
   );
+
+  it('ends a job with a bounded number of the items that its nodes wait for, and removes the rest afterwards', async () => {
+    const waiting = Array.from({ length: 50 }, (_, index) => ({
+      ...{ nodeName: `b${index}`, algorithmName: 'two', input: ['*@a'] },
+    }));
+    const uuid = await jobOf(100, waiting);
+    const at = clock.now();
+    const rest = await store.claim({ queues: ['one'], max: 99, worker: 'w', leaseMs: 30_000, at });
+    for (const { token } of rest) {
+      const { node, item } = parseLeaseToken(token)!;
+      await settle(uuid, { kind: 'succeeded', ref: { node, item }, token, at, result: '1' });
+    }
+    const count = () => db.raw.prepare('select count(*) from arrivals').pluck().get() as number;
+    expect(count()).toBeGreaterThan(4_500);
+    const [written] = await rowsWritten(uuid, (now) => [{ kind: 'cancel', at: now, reason: 'enough' }]);
+    expect(written).toBeLessThan(1_200);
+    const left = [count()];
+    while (await store.forgetArrivals()) left.push(count());
+    expect(left.length).toBeGreaterThan(3);
+    expect(left.every((rows, index) => index === 0 || left[index - 1]! - rows <= 1_000)).toBe(true);
+    expect(left.at(-1)).toBe(0);
+  });
 });

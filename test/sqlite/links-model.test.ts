@@ -264,4 +264,31 @@ describe('jobs and the tasks that have started them', () => {
     const next = await f.claim(1_000, [PIPELINE_QUEUE]);
     expect(next.map(({ jobId, batchIndex }) => [jobId, batchIndex])).toEqual([[wide, MAX_OPEN_CHILDREN + 1]]);
   });
+
+  it('go on where one has ended while their job was paused, and start none in between', async () => {
+    const wide = await f.submit({
+      name: 'wide',
+      nodes: [pipeline('a', [`#[1...${WIDE}]`], { policy: 'Never' })],
+    });
+    const at = f.at();
+    const items = Array(WIDE).fill('[1]');
+    await f.settleJob(wide, { kind: 'expanded', node: 0, at, total: WIDE, from: 0, items });
+    const [late, ...first] = await f.claim(1_000, [PIPELINE_QUEUE]);
+    const child = { name: 'child', nodes: [{ nodeName: 'c', algorithmName: 'one', input: [1] }] };
+    for (const task of first) await start(task.token, wide, true, child);
+    await f.settleJob(wide, { kind: 'pause', at });
+    // It was about to be started.
+    expect(await start(late!.token, wide, true, child)).toEqual({ stale: true });
+    for (const task of await f.claim(2)) await f.succeed(task);
+    for (const link of await f.store.owedLinks(null, 10)) await follow(link);
+    expect(await f.claim(1_000, [PIPELINE_QUEUE])).toEqual([]);
+    await f.settleJob(wide, { kind: 'resume', at });
+    const next = await f.claim(1_000, [PIPELINE_QUEUE]);
+    expect(next.map(({ batchIndex }) => batchIndex)).toEqual([
+      1,
+      ...[1, 2].map((n) => MAX_OPEN_CHILDREN + n),
+    ]);
+    expect(await f.claim(1_000, [PIPELINE_QUEUE])).toEqual([]);
+    check(0, []);
+  });
 });

@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import Database from 'better-sqlite3';
 import { afterEach, beforeEach, expect, it } from 'vitest';
+import { parseJobId } from '../../src/job.js';
 import { NO_LIMITS } from '../../src/limits.js';
 import { openSqliteStore } from '../../src/sqlite/store.js';
 import { ALL, Fixture } from './fixture.js';
@@ -94,6 +95,54 @@ it('a database of the first version is brought up to date, and its counters are 
     expect(await store.apiKeyByHash('h', f.at())).toMatchObject({ id, revokedAt: null });
     expect(await store.job(f.account, jobs[0]!)).toEqual(await f.store.job(f.account, jobs[0]!));
   } finally {
+    await store.close();
+  }
+});
+
+it('jobs that run in a database of the first version go on, can be paused, and count where others are held', async () => {
+  const nodes = [
+    { nodeName: 'a', algorithmName: 'one', input: ['#[1,2]'] },
+    { nodeName: 'b', algorithmName: 'two', input: ['#@a'], retry: { policy: 'Never' } },
+  ];
+  const [open, paused, fresh] = [
+    await f.submit({ name: 'b', nodes }),
+    await f.submit(f.single()),
+    await f.submit({ name: 'b', nodes }),
+  ];
+  await f.settleJob(open, {
+    kind: 'expanded',
+    node: 0,
+    at: f.at(),
+    total: 2,
+    from: 0,
+    items: ['[1]', '[2]'],
+  });
+  const [first] = await f.claim(1);
+  await f.succeed(first!, 1);
+  await mkdir(join(folder, '1'));
+  const store = openSqliteStore({ folder: older(1), clock: f.clock, ids: f.ids, own: true });
+  const { store: before } = f;
+  f.store = store;
+  try {
+    const at = f.at();
+    const status = async (id: string) => (await store.job(f.account, id))!.status;
+    await f.settleJob(paused, { kind: 'pause', at });
+    const limited = {
+      name: 'b',
+      nodes,
+      options: { concurrentPipelines: { amount: 2, rejectOnFailure: false } },
+    };
+    const held = await f.submit(limited);
+    expect(await store.nextExpansion(null)).toMatchObject({ node: 0, waits: false, keeping: false });
+    expect(await store.overdueJobs(at + 1e12, 10)).toMatchObject({ jobUuids: [parseJobId(held)!.uuid] });
+    expect((await f.claim(10)).map(({ jobId }) => jobId)).toEqual([open]);
+    await f.settleJob(fresh, { kind: 'cancel', at, reason: 'r' });
+    await f.settleJob(held, { kind: 'expanded', node: 0, at, total: 1, from: 0, items: ['[1]'] });
+    await f.settleJob(paused, { kind: 'resume', at });
+    expect((await f.claim(10)).map(({ jobId }) => jobId).sort()).toEqual([held, paused].sort());
+    expect([await status(open), await status(paused)]).toEqual(['ACTIVE', 'PENDING']);
+  } finally {
+    f.store = before;
     await store.close();
   }
 });
