@@ -2,7 +2,7 @@ import type { Call, Reply, Route } from '../../dialect.js';
 import type { Job, JobType } from '../../job.js';
 import type { JobFilter } from '../../store.js';
 import { checkedQuery } from './checks.js';
-import { ENDED, type HkubeParts, jobNow, jobsThat, notFound, type Shapes, started } from './jobs.js';
+import { ENDED, type HkubeParts, jobNow, jobsThat, notFound, type Shapes, started, turn } from './jobs.js';
 import { resultText, statusOf } from './reading.js';
 
 const MAX_LIMIT = 100_000;
@@ -66,6 +66,7 @@ async function* textOf(
     yield before;
     yield* show(job);
     before = ',';
+    await turn();
   }
   yield ']';
 }

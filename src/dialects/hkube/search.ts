@@ -5,7 +5,7 @@ import { hkubeStatuses } from './bodies.js';
 import { checked, invalid, isObject } from './checks.js';
 import { datesOf } from './control.js';
 import { hkubeDescriptor } from './descriptors.js';
-import { type HkubeParts, jobsThat, statusesOf, turn } from './jobs.js';
+import { type HkubeParts, jobsThat, listOf, statusesOf, turn } from './jobs.js';
 import { statusOf } from './reading.js';
 import { V2 } from './shape.js';
 
@@ -91,16 +91,23 @@ async function search(parts: HkubeParts, accountId: string, body: unknown): Prom
     throw invalid('data.cursor should be one that a search has answered, and its job must still be there');
   const skipped = cursor ? 0 : pageNum * limit;
   const page = { limit: skipped + limit, inverted: sort === 'asc', after: cursor || null };
-  const hits: object[] = [];
-  let place = 0;
-  let last: string | null = null;
-  for await (const job of jobsThat(parts, accountId, filter, page)) {
-    if (place++ < skipped) continue;
-    hits.push(await hitOf(parts, job, wanted));
-    last = job.id;
-    await turn();
+  let last = cursor || null;
+  // A hit may have megabytes: none waits for the others.
+  async function* hits() {
+    let place = 0;
+    for await (const job of jobsThat(parts, accountId, filter, page)) {
+      if (place++ < skipped) continue;
+      yield JSON.stringify(await hitOf(parts, job, wanted));
+      last = job.id;
+      await turn();
+    }
   }
-  return { json: { hits, cursor: last ?? cursor ?? null, timeTook: parts.now() - began } };
+  async function* text() {
+    yield '{"hits":';
+    yield* listOf(hits());
+    yield `,${JSON.stringify({ cursor: last, timeTook: parts.now() - began }).slice(1)}`;
+  }
+  return { text: text() };
 }
 
 function filterOf(query: object): JobFilter {
