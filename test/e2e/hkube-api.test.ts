@@ -276,6 +276,8 @@ describe('lists', () => {
     expect(idsOf(json)).not.toContain(first);
     expect((await hkube.get('/exec/jobs?raw=true&status=completed')).json).toContain(first);
     expect((await hkube.get('/exec/jobs?status=nonsense')).json).toEqual([]);
+    for (const status of ['', 'completed, active', 'active,pending'])
+      expect((await hkube.get(`/exec/jobs?raw=true&status=${status}`)).json).toContain(running);
     const list = await hkube.take('GET', '/exec/pipeline/list');
     expect(list.find((one: { jobId: string }) => one.jobId === running)).toMatchObject({
       ...single(name, 'hang'),
@@ -350,6 +352,19 @@ describe('lists', () => {
     expect(await page({ limit: 0 })).toMatchObject({ hits: [] });
   });
 
+  it.each([
+    ['limit=abc', 'data.limit should be integer'],
+    ['sort=', 'data.sort should be equal to one of the allowed values (asc,desc)'],
+    ['query=[]', 'data.query should be object'],
+    ['query=7', 'data.query should be object'],
+    ['query={"pipelineName":{}}', 'data.query.pipelineName should be string'],
+    ['query={"tags":"x"}', 'data.query.tags should be array'],
+    ['datesRange=1', 'data.query.datesRange should be object'],
+    ['tags=x&query={"tags":[{}]}', 'data.query.tags[0] should be string'],
+  ])('are not searched by %s', async (query, message) => {
+    expect(await hkube.get(`/exec/search?${query}`)).toMatchObject(refused(400, message));
+  });
+
   it('show of a hit what is asked for', async () => {
     const of = async (fields?: object) =>
       (await hkube.take('POST', '/exec/search', { query: { pipelineName: name, tags: ['y'] }, fields }))
@@ -400,10 +415,28 @@ describe('stopping', () => {
         'No jobs found matching criteria (jobId: x, pipelineName: p, datesRange: 2020-01-01 to 2020-01-02, statuses: active)',
       ),
     );
-    expect(await hkube.post('/exec/stop', {})).toMatchObject(
-      refused(400, "data should have required property 'jobId'"),
+    for (const nothing of [{}, { startTime: {} }, { startTime: { from: '', to: null } }])
+      expect(await hkube.post('/exec/stop', nothing)).toMatchObject(
+        refused(400, "data should have required property 'jobId'"),
+      );
+    expect(await hkube.post('/exec/stop', { pipelineName: 'p', startTime: {} })).toMatchObject(
+      refused(404, 'No jobs found matching criteria (pipelineName: p, statuses: active,pending,paused)'),
     );
+    const long = { startTime: { from: `2100-01-01 (${'x'.repeat(10_000)})` } };
+    expect((await hkube.post('/exec/stop', long)).json.error.message.length).toBeLessThan(300);
   });
+
+  it.each(['active, paused ', ['active', 'pending'], null])(
+    'takes statusToStop as %j',
+    async (statusToStop) => {
+      const jobId = await hang('stop-3');
+      await until(jobId, 'JOB_ACTIVE');
+      for (const other of ['paused', 'completed', []])
+        expect((await hkube.post('/exec/stop', { jobId, statusToStop: other })).status).toBe(404);
+      const stopped = await hkube.take('POST', '/exec/stop', { jobId, statusToStop });
+      expect(stopped).toEqual({ stoppedJobIds: [jobId] });
+    },
+  );
 });
 
 describe('stored pipelines', () => {
@@ -516,11 +549,12 @@ describe('stored pipelines', () => {
 
 describe('algorithms', () => {
   it('are stored as documents, beside the modules that run', async () => {
-    const given = { name: 'my-alg', algorithmImage: 'x/y', env: 'python', custom: { kept: true } };
+    const given = { name: 'my-alg', algorithmImage: 'x/y', env: 'python', gpu: '2', custom: { kept: true } };
     expect(await hkube.post('/store/algorithms', given)).toMatchObject({
       status: 201,
       json: {
         ...given,
+        gpu: 2,
         cpu: 0.1,
         mem: '256Mi',
         type: 'Image',
@@ -573,6 +607,7 @@ describe('algorithms', () => {
     [{ name: 'x'.repeat(33) }, 'data.name should NOT be longer than 32 characters'],
     [{ name: 'alg', mem: '1Mi' }, 'memory must be at least 4 Mi'],
     [{ name: 'alg', cpu: 'much' }, 'data.cpu should be number'],
+    [{ name: 'alg', gpu: -1 }, 'data.gpu should be >= 0'],
     [
       { name: 'alg', env: 'cobol' },
       'data.env should be equal to one of the allowed values (nodejs,python,java)',

@@ -131,6 +131,11 @@ const byWord = new Map<string, JobStatus>(
   Object.entries(hkubeStatuses).map(([status, word]) => [word, status as JobStatus]),
 );
 
+/** What stands between the commas of a text. */
+export function listed(text: string): string[] {
+  return text.split(',').map((word) => word.trim());
+}
+
 /** HKube's words as our states; a word that no job of ours has finds nothing. */
 export function statusesOf(words: readonly string[]): JobStatus[] {
   return words.flatMap((word) => byWord.get(word) ?? []);

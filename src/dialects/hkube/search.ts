@@ -39,7 +39,7 @@ function fromQuery({ query }: Call): object {
   for (const [key, value] of query) {
     if (key === 'query' || key === 'fields' || key === 'datesRange') {
       const json = jsonOf(value, key);
-      if (key === 'query' && isObject(json)) Object.assign(within, json);
+      if (key === 'query') Object.assign(within, objectOf(json, key));
       else if (key === 'datesRange') within['datesRange'] = json;
       else given[key] = json;
     } else if (key in QUERY.fields && key !== 'tags') within[key] = value;
@@ -57,6 +57,11 @@ function jsonOf(text: string, key: string): unknown {
   }
 }
 
+function objectOf(json: unknown, key: string): object {
+  if (!isObject(json)) throw invalid(`data.${key} should be object`);
+  return json;
+}
+
 const QUERY = {
   fields: {
     experimentName: { type: 'string' },
@@ -65,7 +70,7 @@ const QUERY = {
     algorithmName: { type: 'string' },
     pipelineStatus: { type: 'string' },
     datesRange: { type: 'object' },
-    tags: { type: 'array' },
+    tags: { type: 'strings' },
   },
 } as const;
 
@@ -80,11 +85,19 @@ async function search(parts: HkubeParts, accountId: string, body: unknown): Prom
       limit: { type: 'integer', min: 0, max: MAX_HITS },
       fields: { type: 'object' },
       exists: { type: 'any' },
-      tags: { type: 'array' },
+      tags: { type: 'strings' },
     },
-  }) as { query?: object; cursor?: string; pageNum?: number; sort?: string; limit?: number; fields?: object };
+  }) as {
+    query?: object;
+    cursor?: string;
+    pageNum?: number;
+    sort?: string;
+    limit?: number;
+    fields?: object;
+    tags?: string[];
+  };
   if ('exists' in given) throw invalid('data.exists is not supported: leave it out');
-  const filter = filterOf({ ...('tags' in given && { tags: given.tags }), ...given.query });
+  const filter = filterOf({ ...(given.tags && { tags: given.tags }), ...given.query });
   const wanted = fieldsOf(given.fields);
   const { limit = MAX_HITS, cursor, pageNum = 0, sort = 'desc' } = given;
   if (cursor && !(await parts.store.job(accountId, cursor)))
@@ -112,10 +125,8 @@ async function search(parts: HkubeParts, accountId: string, body: unknown): Prom
 
 function filterOf(query: object): JobFilter {
   const { experimentName, pipelineName, pipelineType, algorithmName, pipelineStatus, datesRange, tags } =
-    checked(query, QUERY) as { [K in keyof typeof QUERY.fields]?: never };
+    checked(query, QUERY, 'data.query') as { [K in keyof typeof QUERY.fields]?: never };
   const dates = datesRange === undefined ? null : datesOf(datesRange, 'data.query.datesRange');
-  if (tags !== undefined && !(tags as unknown[]).every((tag) => typeof tag === 'string'))
-    throw invalid('data.query.tags[0] should be string');
   return {
     ...(experimentName !== undefined && { experiment: experimentName }),
     ...(pipelineName !== undefined && { pipelines: [pipelineName] }),

@@ -18,8 +18,8 @@ const FIELDS = {
   env: { type: 'string', oneOf: ['nodejs', 'python', 'java'] },
   type: { type: 'string', oneOf: ['Image', 'Code', 'Git'] },
   mem: { type: 'string' },
-  cpu: { type: 'any' },
-  gpu: { type: 'any' },
+  cpu: { type: 'number', min: 0 },
+  gpu: { type: 'number', min: 0 },
   minHotWorkers: { type: 'integer', min: 0 },
 } as const;
 
@@ -156,11 +156,6 @@ function documentOf(body: unknown): Record<string, unknown> & { name: string } {
     throw invalid('algorithm name must contain only lower-case alphanumeric, dash or dot');
   const { mem } = fields;
   if (typeof mem === 'string' && memoryOf(mem) < MIN_MEMORY) throw invalid('memory must be at least 4 Mi');
-  for (const key of ['cpu', 'gpu']) {
-    const value = fields[key];
-    if (value !== undefined && (typeof value !== 'number' || value < 0))
-      throw invalid(`data.${key} should be number`);
-  }
   const { module: _module, modified: _modified, ...given } = body as Record<string, unknown>;
   return { ...defaults, ...given, ...fields, name };
 }
