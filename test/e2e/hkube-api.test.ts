@@ -312,6 +312,7 @@ describe('lists', () => {
     ['limit=1.5', 'data.limit should be integer'],
     ['limit=x', 'data.limit should be integer'],
     ['sort=up', 'data.sort should be equal to one of the allowed values (asc,desc)'],
+    ['format=report', 'data.format should be equal to one of the allowed values (hkube,hkube-v2)'],
   ])('refuse %s', async (query, message) => {
     for (const path of ['/pipelines/results', '/pipelines/status', '/cron/results', '/cron/status'])
       expect(await hkube.get(`${path}?name=${name}&${query}`)).toMatchObject(refused(400, message));
