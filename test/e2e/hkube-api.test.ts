@@ -233,6 +233,43 @@ it('the graph of a job that failed tells where, and what never ran', async () =>
   expect(after).toMatchObject({ nodeName: 'after', status: 'stopped', level: 1 });
 });
 
+it('the graph tells what runs, what waits and what was stopped', async () => {
+  const graph = async (jobId: string) =>
+    (await hkube.get(`/graph/raw/${jobId}`)).json.nodes.map(
+      ({ nodeName, status, batchInfo }: { nodeName: string; status: string; batchInfo?: object }) => ({
+        nodeName,
+        status,
+        ...(batchInfo && { batchInfo }),
+      }),
+    );
+  const jobId = await hkube.run({
+    name: 'paused-graph',
+    nodes: [node('all', 'hang', ['#[1...6]']), node('one', 'hang'), node('after', 'echo', ['@one'])],
+  });
+  await hkube.take('POST', '/exec/pause', { jobId });
+  const [all, one, after] = await graph(jobId);
+  const { running } = all.batchInfo;
+  expect(all).toEqual({
+    nodeName: 'all',
+    status: running > 0 ? 'active' : 'creating',
+    batchInfo: { idle: 6 - running, completed: 0, errors: 0, running, total: 6 },
+  });
+  expect([one, after]).toEqual([
+    { nodeName: 'one', status: 'creating' },
+    { nodeName: 'after', status: 'creating' },
+  ]);
+  await hkube.take('POST', '/exec/stop', { jobId });
+  expect(await graph(jobId)).toEqual([
+    {
+      nodeName: 'all',
+      status: 'stopped',
+      batchInfo: { idle: 6, completed: 0, errors: 0, running: 0, total: 6 },
+    },
+    { nodeName: 'one', status: 'stopped' },
+    { nodeName: 'after', status: 'stopped' },
+  ]);
+});
+
 it('of a large batch the first thousand items are shown, and all are counted', async () => {
   const jobId = await ended({ name: 'large', nodes: [node('a', 'noop', ['#[1...1500]'])] });
   const { json } = await hkube.get(`/graph/raw/${jobId}`);

@@ -59,13 +59,15 @@ async function* graphText(parts: HkubeParts, job: Job, timestamp: string | numbe
 }
 
 function nodeOf(node: JobNode, input: unknown[], tasks: Task[], level: number): object {
+  const { total, succeeded, failed, skipped, active } = node.progress;
+  const completed = succeeded + failed + skipped;
+  // A node is ACTIVE from when it has tasks on; HKube's is once one of them runs.
+  const status = node.status === 'ACTIVE' && active + completed === 0 ? 'creating' : words[node.status];
   const head = { nodeName: node.name, algorithmName: node.algorithmName };
-  const tail = { input, status: words[node.status], level };
+  const tail = { input, status, level };
   const [task] = tasks;
   if (task?.item === 0) return { ...head, ...taskOf(task), ...tail };
   if (!task) return { ...head, ...tail };
-  const { total, succeeded, failed, skipped, active } = node.progress;
-  const completed = succeeded + failed + skipped;
   return {
     ...head,
     ...tail,
