@@ -3,6 +3,7 @@ import type { StoredAlgorithm } from '../../../src/algorithm.js';
 import type { Reply, Route } from '../../../src/dialect.js';
 import { hkubeDialect } from '../../../src/dialects/hkube/routes.js';
 import type { Engine } from '../../../src/engine/engine.js';
+import { UnavailableError } from '../../../src/errors.js';
 import type { Job } from '../../../src/job.js';
 import type { Store } from '../../../src/store.js';
 import { ACCOUNT } from '../../support/api.js';
@@ -35,10 +36,15 @@ const store = fake<Store>('a store', {
   storedAlgorithm: async (_account, name) =>
     fake<StoredAlgorithm>('an algorithm', { name, document: '{}', modifiedAt: 0 }),
 });
-const engine = fake<Engine>('an engine', { algorithms: () => [] });
+const engine = fake<Engine>('an engine', {
+  algorithms: () => [],
+  savePipeline: async () => {
+    throw new UnavailableError('the disk is full');
+  },
+});
 const { routes } = hkubeDialect({ engine, store, now: () => 0 });
 
-const ask = (method: Route['method'], path: string, query = ''): Promise<Reply> =>
+const ask = (method: Route['method'], path: string, query = '', body: unknown = {}): Promise<Reply> =>
   routes
     .find((route) => route.method === method && route.path === path)!
     .run({
@@ -46,7 +52,7 @@ const ask = (method: Route['method'], path: string, query = ''): Promise<Reply> 
       accountId: ACCOUNT.id,
       params: {},
       query: new URLSearchParams(query),
-      body: {},
+      body,
     });
 
 let turns = 0;
@@ -77,4 +83,13 @@ it.each([
   expect(turns - before).toBeGreaterThanOrEqual(MANY - 1);
   const json = JSON.parse(text);
   expect('hits' in json ? json.hits : json).toHaveLength(MANY);
+});
+
+it('a list of pipelines that cannot be stored is answered to its end', async () => {
+  const reply = await ask('POST', '/store/pipelines', '', [{ name: 'p' }, { name: 'q' }]);
+  if (!('text' in reply)) throw new Error('the answer is made as a whole');
+  let text = '';
+  for await (const piece of reply.text) text += piece;
+  const error = { code: 503, message: expect.stringContaining('the disk is full') };
+  expect(JSON.parse(text)).toEqual([{ error: { ...error, name: 'p' } }, { error: { ...error, name: 'q' } }]);
 });
