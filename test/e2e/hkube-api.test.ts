@@ -363,6 +363,7 @@ describe('lists', () => {
     expect(await found({ algorithmName: 'hang' })).toEqual([running]);
     expect(await found({ pipelineType: 'raw' })).toHaveLength(3);
     expect(await found({ pipelineType: 'cron' })).toEqual([]);
+    expect(await found({ pipelineType: 'debug', pipelineStatus: 'failed' })).toEqual([]);
     expect(await found({ tags: ['x', 'y'] })).toEqual([first]);
     expect(await found({ tags: ['x'] })).toEqual([failed, first]);
     expect(await found({ datesRange: { from: '2100-01-01' } })).toEqual([]);
@@ -398,6 +399,10 @@ describe('lists', () => {
     ['query={"pipelineName":{}}', 'data.query.pipelineName should be string'],
     ['query={"tags":"x"}', 'data.query.tags should be array'],
     ['datesRange=1', 'data.query.datesRange should be object'],
+    [
+      'pipelineType=x',
+      'data.query.pipelineType should be equal to one of the allowed values (raw,stored,algorithm,node,rerun,cron,trigger,sub-pipeline,internal,debug,dev-mode,tensorboard)',
+    ],
     ['tags=x&query={"tags":[{}]}', 'data.query.tags[0] should be string'],
   ])('are not searched by %s', async (query, message) => {
     expect(await hkube.get(`/exec/search?${query}`)).toMatchObject(refused(400, message));

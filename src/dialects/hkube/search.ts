@@ -1,5 +1,5 @@
 import type { Call, Reply, Route } from '../../dialect.js';
-import { isEnded, type Job, type JobType, jobTypes } from '../../job.js';
+import { isEnded, type Job, jobTypes } from '../../job.js';
 import type { JobFilter } from '../../store.js';
 import { hkubeStatuses } from './bodies.js';
 import { checked, invalid, isObject } from './checks.js';
@@ -130,22 +130,25 @@ function filterOf(query: object): JobFilter {
   return {
     ...(experimentName !== undefined && { experiment: experimentName }),
     ...(pipelineName !== undefined && { pipelines: [pipelineName] }),
-    ...(pipelineType !== undefined && { type: typeOf(pipelineType) }),
     ...(algorithmName !== undefined && { algorithm: algorithmName }),
     ...(pipelineStatus !== undefined && { statuses: statusesOf([pipelineStatus]) }),
+    ...(pipelineType !== undefined && ofType(pipelineType)),
     ...(dates?.from !== undefined && { createdAfter: dates.from - 1 }),
     ...(dates?.to !== undefined && { createdBefore: dates.to + 1 }),
     ...(tags !== undefined && { allTags: tags }),
   };
 }
 
-function typeOf(word: string): JobType {
+/** HKube's types that no job has here. */
+const OTHER_TYPES: readonly string[] = ['internal', 'debug', 'dev-mode', 'tensorboard'];
+
+function ofType(word: string): JobFilter {
   const type = jobTypes.find((one) => one === word);
-  if (!type)
-    throw invalid(
-      `data.query.pipelineType should be equal to one of the allowed values (${jobTypes.join(',')})`,
-    );
-  return type;
+  if (type) return { type };
+  // An empty list of states finds nothing.
+  if (OTHER_TYPES.includes(word)) return { statuses: [] };
+  const known = [...jobTypes, ...OTHER_TYPES].join(',');
+  throw invalid(`data.query.pipelineType should be equal to one of the allowed values (${known})`);
 }
 
 /** Keys of a hit that are wanted: those that are true, or all. */
