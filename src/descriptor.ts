@@ -167,6 +167,22 @@ export function parseDescriptor(
   return problems.length > 0 ? { problems: problems.slice(0, MAX_PROBLEMS) } : { descriptor: parsed.data };
 }
 
+/**
+ * What is wrong in a part of a descriptor, whatever it is merged into: of what stands in it, and that it has a name. Keys
+ * that are missing deeper in may come from there.
+ */
+export function partProblems(value: unknown, wording: Wording): Problem[] {
+  const tooDeep = depthProblem(value);
+  if (tooDeep) return [tooDeep];
+  const parsed = schema.safeParse(coerced(schema, value));
+  if (parsed.success) return [];
+  const issues = issuesOf(schema, parsed.error.issues, value);
+  return worded(
+    issues.filter(({ path, rule }) => rule.kind !== 'required' || path.length === 1),
+    wording,
+  );
+}
+
 function worded(issues: DescriptorIssue[], wording: Wording): Problem[] {
   return issues.map((issue) => ({ code: issue.code, message: wording(issue), path: issue.path }));
 }

@@ -299,8 +299,8 @@ export type AlgorithmSaved =
 export interface Algorithms {
   saveAlgorithm(save: AlgorithmSave): Promise<AlgorithmSaved>;
   storedAlgorithm(accountId: string, name: string): Promise<StoredAlgorithm | null>;
-  /** All of them, by name: there are at most MAX_ALGORITHMS. */
-  storedAlgorithms(accountId: string): Promise<StoredAlgorithm[]>;
+  /** Of all of them, in order: there are at most MAX_ALGORITHMS. */
+  storedAlgorithmNames(accountId: string): Promise<string[]>;
   /** False for an unknown one. */
   deleteAlgorithm(accountId: string, name: string): Promise<boolean>;
 }

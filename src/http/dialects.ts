@@ -53,8 +53,8 @@ function place(dialect: Dialect, options: MountOptions): Mounted {
       if (options.draining()) return DRAINING;
       const { route } = matched;
       if (!route) {
-        const message = `the method must be one of ${matched.allow}, got ${method}`;
-        return { ...refusal(405, message), headers: { allow: matched.allow } };
+        const message = `the method must be one of ${matched.methods}, got ${method}`;
+        return { ...refusal(405, message), headers: { allow: matched.methods } };
       }
       const admitted = await admit(request, route, facts, options);
       if ('status' in admitted) return admitted;
@@ -111,7 +111,8 @@ async function bodyOf(
   const text = await readBody(request, maxBodyBytes);
   if (typeof text === 'object') return text;
   try {
-    return { json: text === '' ? {} : JSON.parse(text) };
+    // Some clients put a byte order mark before it.
+    return { json: text === '' ? {} : JSON.parse(text.replace(/^\uFEFF/, '')) };
   } catch (error) {
     return spoken(400, messageOf(error).slice(0, 200));
   }

@@ -4,7 +4,9 @@ import type { Route } from '../dialect.js';
 export interface Matched {
   route: Route | undefined;
   params: Record<string, string | undefined>;
-  /** Of all routes of the path, as the header Allow has it. */
+  /** Of all routes of the path, as the header Allow has them. */
+  methods: string;
+  /** And what is answered beside them, for who asks what there is. */
   allow: string;
 }
 
@@ -24,12 +26,14 @@ export function matching(routes: readonly Route[]): (method: string, path: strin
     // A path that is written out comes before one with a name in it.
     found.sort((a, b) => Object.keys(a.params).length - Object.keys(b.params).length);
     const match = found.find(({ route }) => route.method === method);
-    const methods = new Set<string>(['OPTIONS', ...found.map((one) => one.route.method)]);
-    if (methods.has('GET')) methods.add('HEAD');
+    const methods = new Set<string>(found.map((one) => one.route.method));
+    const all = new Set([...methods, 'OPTIONS', ...(methods.has('GET') ? ['HEAD'] : [])]);
+    const inOrder = (set: ReadonlySet<string>) => METHODS.filter((one) => set.has(one)).join(', ');
     return {
       route: match?.route,
       params: match?.params ?? {},
-      allow: METHODS.filter((one) => methods.has(one)).join(', '),
+      methods: inOrder(methods),
+      allow: inOrder(all),
     };
   };
 }

@@ -17,10 +17,11 @@ export function algorithmsOf(db: Handle, commits: GroupCommit): Algorithms {
 
     storedAlgorithm: async (accountId, name) => find(accountId, name) ?? null,
 
-    storedAlgorithms: async (accountId) =>
+    storedAlgorithmNames: async (accountId) =>
       db
-        .prepare(`select ${COLUMNS} from algorithms where account = ? order by name`)
-        .all(accountKey(db, accountId)) as StoredAlgorithm[],
+        .prepare('select name from algorithms where account = ? order by name')
+        .pluck()
+        .all(accountKey(db, accountId)) as string[],
 
     deleteAlgorithm: (accountId, name) =>
       commits.run(() => {

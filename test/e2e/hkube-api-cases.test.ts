@@ -167,6 +167,30 @@ describe('stored', () => {
     );
   });
 
+  it.each<[object, string]>([
+    [{}, "data should have required property 'name'"],
+    [{ name: null }, 'data.name should NOT be shorter than 1 characters'],
+    [{ name: 'not found' }, 'pipeline name must contain only alphanumeric, dash, dot or underscore'],
+    [{ name: 'not_found', priority: 8 }, 'data.priority should be <= 5'],
+    [{ name: 'not_found', flowInput: [] }, 'data.flowInput should be object,null'],
+    [{ name: 'not_found', webhooks: { result: 'x' } }, 'data.webhooks.result should match format "url"'],
+    [{ name: 'not_found', nodes: [{ input: 7 }] }, 'data.nodes[0].input should be array'],
+    [
+      { name: 'not_found', options: { concurrentPipelines: { foo: 1 } } },
+      'data.options.concurrentPipelines should NOT have additional properties (foo)',
+    ],
+  ])('what is wrong in %j is told before the pipeline is looked for', async (given, message) => {
+    expect(await hkube.post('/exec/stored', given)).toMatchObject(refused(400, message));
+  });
+
+  it('a node of a run needs no name of its own: it has that of its place', async () => {
+    await hkube.take('POST', '/store/pipelines', pipeline({ name: 'placed', nodes: [node('a', [1, 2, 3])] }));
+    const body = { name: 'placed', nodes: [{ input: [9] }] };
+    const { jobId } = await hkube.take('POST', '/exec/stored', body);
+    await world.ended(jobId);
+    expect((await hkube.get(`/exec/results/${jobId}`)).json.data[0].result).toEqual([9, 2, 3]);
+  });
+
   it('case 60: options are merged key by key', async () => {
     const options = { batchTolerance: 45, progressVerbosityLevel: 'debug', ttl: 85900 };
     await hkube.take('POST', '/store/pipelines', pipeline({ name: 'flow60', options }));

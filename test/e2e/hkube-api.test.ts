@@ -233,6 +233,43 @@ it('the graph of a job that failed tells where, and what never ran', async () =>
   expect(after).toMatchObject({ nodeName: 'after', status: 'stopped', level: 1 });
 });
 
+it('the graph tells what runs, what waits and what was stopped', async () => {
+  const graph = async (jobId: string) =>
+    (await hkube.get(`/graph/raw/${jobId}`)).json.nodes.map(
+      ({ nodeName, status, batchInfo }: { nodeName: string; status: string; batchInfo?: object }) => ({
+        nodeName,
+        status,
+        ...(batchInfo && { batchInfo }),
+      }),
+    );
+  const jobId = await hkube.run({
+    name: 'paused-graph',
+    nodes: [node('all', 'hang', ['#[1...6]']), node('one', 'hang'), node('after', 'echo', ['@one'])],
+  });
+  await hkube.take('POST', '/exec/pause', { jobId });
+  const [all, one, after] = await graph(jobId);
+  const { running } = all.batchInfo;
+  expect(all).toEqual({
+    nodeName: 'all',
+    status: running > 0 ? 'active' : 'creating',
+    batchInfo: { idle: 6 - running, completed: 0, errors: 0, running, total: 6 },
+  });
+  expect([one, after]).toEqual([
+    { nodeName: 'one', status: 'creating' },
+    { nodeName: 'after', status: 'creating' },
+  ]);
+  await hkube.take('POST', '/exec/stop', { jobId });
+  expect(await graph(jobId)).toEqual([
+    {
+      nodeName: 'all',
+      status: 'stopped',
+      batchInfo: { idle: 6, completed: 0, errors: 0, running: 0, total: 6 },
+    },
+    { nodeName: 'one', status: 'stopped' },
+    { nodeName: 'after', status: 'stopped' },
+  ]);
+});
+
 it('of a large batch the first thousand items are shown, and all are counted', async () => {
   const jobId = await ended({ name: 'large', nodes: [node('a', 'noop', ['#[1...1500]'])] });
   const { json } = await hkube.get(`/graph/raw/${jobId}`);
@@ -276,6 +313,8 @@ describe('lists', () => {
     expect(idsOf(json)).not.toContain(first);
     expect((await hkube.get('/exec/jobs?raw=true&status=completed')).json).toContain(first);
     expect((await hkube.get('/exec/jobs?status=nonsense')).json).toEqual([]);
+    for (const status of ['', 'completed, active', 'active,pending'])
+      expect((await hkube.get(`/exec/jobs?raw=true&status=${status}`)).json).toContain(running);
     const list = await hkube.take('GET', '/exec/pipeline/list');
     expect(list.find((one: { jobId: string }) => one.jobId === running)).toMatchObject({
       ...single(name, 'hang'),
@@ -310,6 +349,7 @@ describe('lists', () => {
     ['limit=1.5', 'data.limit should be integer'],
     ['limit=x', 'data.limit should be integer'],
     ['sort=up', 'data.sort should be equal to one of the allowed values (asc,desc)'],
+    ['format=report', 'data.format should be equal to one of the allowed values (hkube,hkube-v2)'],
   ])('refuse %s', async (query, message) => {
     for (const path of ['/pipelines/results', '/pipelines/status', '/cron/results', '/cron/status'])
       expect(await hkube.get(`${path}?name=${name}&${query}`)).toMatchObject(refused(400, message));
@@ -323,6 +363,7 @@ describe('lists', () => {
     expect(await found({ algorithmName: 'hang' })).toEqual([running]);
     expect(await found({ pipelineType: 'raw' })).toHaveLength(3);
     expect(await found({ pipelineType: 'cron' })).toEqual([]);
+    expect(await found({ pipelineType: 'debug', pipelineStatus: 'failed' })).toEqual([]);
     expect(await found({ tags: ['x', 'y'] })).toEqual([first]);
     expect(await found({ tags: ['x'] })).toEqual([failed, first]);
     expect(await found({ datesRange: { from: '2100-01-01' } })).toEqual([]);
@@ -348,6 +389,23 @@ describe('lists', () => {
       refused(400, 'data.limit should be <= 100'),
     );
     expect(await page({ limit: 0 })).toMatchObject({ hits: [] });
+  });
+
+  it.each([
+    ['limit=abc', 'data.limit should be integer'],
+    ['sort=', 'data.sort should be equal to one of the allowed values (asc,desc)'],
+    ['query=[]', 'data.query should be object'],
+    ['query=7', 'data.query should be object'],
+    ['query={"pipelineName":{}}', 'data.query.pipelineName should be string'],
+    ['query={"tags":"x"}', 'data.query.tags should be array'],
+    ['datesRange=1', 'data.query.datesRange should be object'],
+    [
+      'pipelineType=x',
+      'data.query.pipelineType should be equal to one of the allowed values (raw,stored,algorithm,node,rerun,cron,trigger,sub-pipeline,internal,debug,dev-mode,tensorboard)',
+    ],
+    ['tags=x&query={"tags":[{}]}', 'data.query.tags[0] should be string'],
+  ])('are not searched by %s', async (query, message) => {
+    expect(await hkube.get(`/exec/search?${query}`)).toMatchObject(refused(400, message));
   });
 
   it('show of a hit what is asked for', async () => {
@@ -400,10 +458,28 @@ describe('stopping', () => {
         'No jobs found matching criteria (jobId: x, pipelineName: p, datesRange: 2020-01-01 to 2020-01-02, statuses: active)',
       ),
     );
-    expect(await hkube.post('/exec/stop', {})).toMatchObject(
-      refused(400, "data should have required property 'jobId'"),
+    for (const nothing of [{}, { startTime: {} }, { startTime: { from: '', to: null } }])
+      expect(await hkube.post('/exec/stop', nothing)).toMatchObject(
+        refused(400, "data should have required property 'jobId'"),
+      );
+    expect(await hkube.post('/exec/stop', { pipelineName: 'p', startTime: {} })).toMatchObject(
+      refused(404, 'No jobs found matching criteria (pipelineName: p, statuses: active,pending,paused)'),
     );
+    const long = { startTime: { from: `2100-01-01 (${'x'.repeat(10_000)})` } };
+    expect((await hkube.post('/exec/stop', long)).json.error.message.length).toBeLessThan(300);
   });
+
+  it.each(['active, paused ', ['active', 'pending'], null])(
+    'takes statusToStop as %j',
+    async (statusToStop) => {
+      const jobId = await hang('stop-3');
+      await until(jobId, 'JOB_ACTIVE');
+      for (const other of ['paused', 'completed', []])
+        expect((await hkube.post('/exec/stop', { jobId, statusToStop: other })).status).toBe(404);
+      const stopped = await hkube.take('POST', '/exec/stop', { jobId, statusToStop });
+      expect(stopped).toEqual({ stoppedJobIds: [jobId] });
+    },
+  );
 });
 
 describe('stored pipelines', () => {
@@ -516,11 +592,12 @@ describe('stored pipelines', () => {
 
 describe('algorithms', () => {
   it('are stored as documents, beside the modules that run', async () => {
-    const given = { name: 'my-alg', algorithmImage: 'x/y', env: 'python', custom: { kept: true } };
+    const given = { name: 'my-alg', algorithmImage: 'x/y', env: 'python', gpu: '2', custom: { kept: true } };
     expect(await hkube.post('/store/algorithms', given)).toMatchObject({
       status: 201,
       json: {
         ...given,
+        gpu: 2,
         cpu: 0.1,
         mem: '256Mi',
         type: 'Image',
@@ -573,6 +650,7 @@ describe('algorithms', () => {
     [{ name: 'x'.repeat(33) }, 'data.name should NOT be longer than 32 characters'],
     [{ name: 'alg', mem: '1Mi' }, 'memory must be at least 4 Mi'],
     [{ name: 'alg', cpu: 'much' }, 'data.cpu should be number'],
+    [{ name: 'alg', gpu: -1 }, 'data.gpu should be >= 0'],
     [
       { name: 'alg', env: 'cobol' },
       'data.env should be equal to one of the allowed values (nodejs,python,java)',

@@ -6,9 +6,9 @@ import { Refused } from '../../dialect.js';
  */
 export type Field =
   | { type: 'string'; minLength?: number; maxLength?: number; oneOf?: readonly string[] }
-  | { type: 'integer'; min?: number; max?: number }
+  | { type: 'integer' | 'number'; min?: number; max?: number }
   | { type: 'boolean' }
-  | { type: 'array' | 'object' }
+  | { type: 'array' | 'strings' | 'object' }
   /** Anything, looked at by the route itself. */
   | { type: 'any' };
 
@@ -19,19 +19,26 @@ export interface Fields {
   fields: Readonly<Record<string, Field>>;
 }
 
-/** The fields of a schema, as they were given or converted; undefined where not given. Other keys are dropped. */
-export function checked(value: unknown, { required = [], closed, fields }: Fields): Record<string, unknown> {
-  if (!isObject(value)) throw invalid('data should be object');
+/**
+ * The fields of a schema, as they were given or converted; undefined where not given. Other keys are dropped. `place` is
+ * where the value stands in what was sent.
+ */
+export function checked(
+  value: unknown,
+  { required = [], closed, fields }: Fields,
+  place = 'data',
+): Record<string, unknown> {
+  if (!isObject(value)) throw invalid(`${place} should be object`);
   for (const key of required)
-    if (!Object.hasOwn(value, key)) throw invalid(`data should have required property '${key}'`);
+    if (!Object.hasOwn(value, key)) throw invalid(`${place} should have required property '${key}'`);
   const unknown = Object.keys(value).find((key) => !Object.hasOwn(fields, key));
   if (closed && unknown !== undefined) {
-    throw invalid(`data should NOT have additional properties (${unknown.slice(0, 100)})`);
+    throw invalid(`${place} should NOT have additional properties (${unknown.slice(0, 100)})`);
   }
   return Object.fromEntries(
     Object.entries(fields)
       .filter(([key]) => Object.hasOwn(value, key))
-      .map(([key, field]) => [key, checkedField(`data.${key}`, value[key], field)]),
+      .map(([key, field]) => [key, checkedField(`${place}.${key}`, value[key], field)]),
   );
 }
 
@@ -54,6 +61,7 @@ function checkedField(place: string, given: unknown, field: Field): unknown {
     case 'string':
       return checkedText(place, textOf(given), field);
     case 'integer':
+    case 'number':
       return checkedNumber(place, numberOf(given), field);
     case 'boolean': {
       const truth = truthOf(given);
@@ -63,6 +71,9 @@ function checkedField(place: string, given: unknown, field: Field): unknown {
     case 'array':
       if (!Array.isArray(given)) throw invalid(`${place} should be array`);
       return given;
+    case 'strings':
+      if (!Array.isArray(given)) throw invalid(`${place} should be array`);
+      return given.map((one, index) => checkedText(`${place}[${index}]`, textOf(one), { type: 'string' }));
     case 'object':
       if (!isObject(given)) throw invalid(`${place} should be object`);
       return given;
@@ -88,9 +99,10 @@ function checkedText(
 function checkedNumber(
   place: string,
   value: number | undefined,
-  { min, max }: Extract<Field, { type: 'integer' }>,
+  { type, min, max }: Extract<Field, { type: 'integer' | 'number' }>,
 ): number {
-  if (value === undefined || !Number.isSafeInteger(value)) throw invalid(`${place} should be integer`);
+  if (value === undefined || !(type === 'integer' ? Number.isSafeInteger : Number.isFinite)(value))
+    throw invalid(`${place} should be ${type}`);
   if (max !== undefined && value > max) throw invalid(`${place} should be <= ${max}`);
   if (min !== undefined && value < min) throw invalid(`${place} should be >= ${min}`);
   return value;

@@ -4,7 +4,7 @@ import { ProblemError } from '../../errors.js';
 import type { Job } from '../../job.js';
 import type { JobFilter } from '../../store.js';
 import { checked, invalid, isObject } from './checks.js';
-import { type HkubeParts, jobOf, jobsThat, OPEN, statusesOf } from './jobs.js';
+import { type HkubeParts, jobOf, jobsThat, listed, OPEN, statusesOf } from './jobs.js';
 
 /** Jobs that one request stops at most. */
 const MAX_STOPPED = 10_000;
@@ -12,10 +12,17 @@ const MAX_STOPPED = 10_000;
 const AT_ONCE = 50;
 const DEFAULT_STATUSES = ['active', 'pending', 'paused'];
 
+interface Dates {
+  from?: number;
+  to?: number;
+  /** As they were given. */
+  shown: string;
+}
+
 interface Wanted {
   jobId?: string;
   pipelineName?: string;
-  dates?: { from?: number; to?: number; shown: string };
+  dates: Dates | null;
   statuses: string[];
   reason: string | null;
 }
@@ -132,28 +139,29 @@ function wantedOf(body: unknown): Wanted {
     statusToStop?: unknown;
     reason?: string;
   };
-  if (jobId === undefined && pipelineName === undefined && startTime === undefined) {
+  const dates = startTime === undefined ? null : datesOf(startTime, 'data.startTime');
+  // Nobody means all of his jobs by a range that has no end.
+  if (jobId === undefined && pipelineName === undefined && dates === null)
     throw invalid("data should have required property 'jobId'");
-  }
   return {
     ...(jobId !== undefined && { jobId }),
     ...(pipelineName !== undefined && { pipelineName }),
-    ...(startTime !== undefined && { dates: datesOf(startTime, 'data.startTime') }),
+    dates,
     statuses: wordsOf(statusToStop),
     reason: reason || null,
   };
 }
 
 function wordsOf(given: unknown): string[] {
-  if (given === undefined || given === '') return DEFAULT_STATUSES;
-  const words = typeof given === 'string' ? given.split(',').map((word) => word.trim()) : given;
+  if (given === undefined || given === null || given === '') return DEFAULT_STATUSES;
+  const words = typeof given === 'string' ? listed(given) : given;
   if (!Array.isArray(words) || !words.every((word) => typeof word === 'string'))
     throw invalid('data.statusToStop should be string,array');
   return words;
 }
 
-/** Dates as JavaScript reads them, or milliseconds since 1970. */
-export function datesOf(given: unknown, place: string): { from?: number; to?: number; shown: string } {
+/** Dates as JavaScript reads them, or milliseconds since 1970; null where neither is given. */
+export function datesOf(given: unknown, place: string): Dates | null {
   if (!isObject(given)) throw invalid(`${place} should be object`);
   const at = (key: 'from' | 'to') => {
     const value = given[key];
@@ -163,10 +171,12 @@ export function datesOf(given: unknown, place: string): { from?: number; to?: nu
     return ms;
   };
   const [from, to] = [at('from'), at('to')];
+  if (from === undefined && to === undefined) return null;
+  const shown = (key: 'from' | 'to') => String(given[key] ?? '').slice(0, 100);
   return {
     ...(from !== undefined && { from }),
     ...(to !== undefined && { to }),
-    shown: `${given['from'] ?? ''} to ${given['to'] ?? ''}`,
+    shown: `${shown('from')} to ${shown('to')}`,
   };
 }
 
@@ -174,7 +184,7 @@ function criteria({ jobId, pipelineName, dates, statuses }: Wanted): string {
   const parts = [
     jobId === undefined ? [] : `jobId: ${jobId.slice(0, 200)}`,
     pipelineName === undefined ? [] : `pipelineName: ${pipelineName.slice(0, 200)}`,
-    dates === undefined ? [] : `datesRange: ${dates.shown}`,
+    dates === null ? [] : `datesRange: ${dates.shown}`,
     `statuses: ${statuses.join(',').slice(0, 200)}`,
   ];
   return parts.flat().join(', ');

@@ -1,4 +1,6 @@
+import { partProblems } from '../../descriptor.js';
 import type { Call, Reply, Route } from '../../dialect.js';
+import { ProblemError } from '../../errors.js';
 import type { Job } from '../../job.js';
 import type { Overrides } from '../../merge.js';
 import { checked, invalid } from './checks.js';
@@ -25,11 +27,10 @@ export function execRoutes(parts: HkubeParts): Route[] {
     ),
 
     post('/exec/stored', ({ accountId, body }) => {
-      const { name } = checked(body, {
-        required: ['name'],
-        fields: { name: { type: 'string', minLength: 1 } },
-      });
-      const { name: _name, ...overrides } = body as Overrides;
+      // HKube looks at what it is sent before it looks for the pipeline.
+      const problems = partProblems(body, hkubeWording);
+      if (problems.length > 0) throw new ProblemError(problems);
+      const { name, ...overrides } = body as Overrides;
       return engine.runPipeline(accountId, {
         name: String(name),
         version: null,

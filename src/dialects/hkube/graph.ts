@@ -6,6 +6,8 @@ import { type HkubeParts, jobNow, namedJob, turn } from './jobs.js';
 
 /** Items of a batch that are shown one by one; `batchInfo` counts all of them. */
 const MAX_BATCH = 1_000;
+/** They are read in pages: a thousand at once hold others up for some 20 ms. */
+const PAGE = 250;
 
 /** HKube's words for the state of a node or task. */
 const words: Record<NodeStatus | TaskStatus, string> = {
@@ -45,12 +47,7 @@ async function* graphText(parts: HkubeParts, job: Job, timestamp: string | numbe
   const levels = levelsOf(nodes);
   yield `${JSON.stringify({ jobId: id, timestamp }).slice(0, -1)},"nodes":[`;
   for (const [index, node] of nodes.entries()) {
-    const tasks = await parts.store.tasks(
-      accountId,
-      id,
-      { node: node.index },
-      { limit: MAX_BATCH, after: null, before: null, inverted: false },
-    );
+    const tasks = await firstTasks(parts, job, node);
     const shown = nodeOf(node, described[index]?.input ?? [], tasks, levels.get(node.name)!);
     yield `${index === 0 ? '' : ','}${JSON.stringify(shown)}`;
     await turn();
@@ -58,14 +55,29 @@ async function* graphText(parts: HkubeParts, job: Job, timestamp: string | numbe
   yield `],"edges":${JSON.stringify(edgesOf(described))}}`;
 }
 
+async function firstTasks({ store }: HkubeParts, { accountId, id }: Job, node: JobNode): Promise<Task[]> {
+  const tasks: Task[] = [];
+  for (let after: string | null = null; tasks.length < MAX_BATCH; ) {
+    const page = { limit: PAGE, after, before: null, inverted: false };
+    const found: Task[] = await store.tasks(accountId, id, { node: node.index }, page);
+    tasks.push(...found);
+    if (found.length < PAGE) break;
+    after = found.at(-1)!.id;
+    await turn();
+  }
+  return tasks;
+}
+
 function nodeOf(node: JobNode, input: unknown[], tasks: Task[], level: number): object {
+  const { total, succeeded, failed, skipped, active } = node.progress;
+  const completed = succeeded + failed + skipped;
+  // A node is ACTIVE from when it has tasks on; HKube's is once one of them runs.
+  const status = node.status === 'ACTIVE' && active + completed === 0 ? 'creating' : words[node.status];
   const head = { nodeName: node.name, algorithmName: node.algorithmName };
-  const tail = { input, status: words[node.status], level };
+  const tail = { input, status, level };
   const [task] = tasks;
   if (task?.item === 0) return { ...head, ...taskOf(task), ...tail };
   if (!task) return { ...head, ...tail };
-  const { total, succeeded, failed, skipped, active } = node.progress;
-  const completed = succeeded + failed + skipped;
   return {
     ...head,
     ...tail,

@@ -75,6 +75,15 @@ async function newestEventAt(
 /** Jobs whose shape is remembered: a descriptor may have megabytes, and clients ask for a status again and again. */
 const REMEMBERED = 1_000;
 
+/** The shape that `?format=` names. Who makes his answer piece by piece asks before the first: then it is too late to refuse. */
+export function askedShape(query: URLSearchParams): HkubeShape | null {
+  const { format } = checkedQuery(query, {
+    fields: { format: { type: 'string', oneOf: [SEED.name, V2.name] } },
+  });
+  if (format === undefined) return null;
+  return format === V2.name ? V2 : SEED;
+}
+
 /** Which shape an answer has: `?format=`, or that of the job's webhooks. */
 export class Shapes {
   private readonly known = new Map<string, HkubeShape>();
@@ -82,10 +91,8 @@ export class Shapes {
   constructor(private readonly store: Store) {}
 
   async of(job: Job, query: URLSearchParams): Promise<HkubeShape> {
-    const { format } = checkedQuery(query, {
-      fields: { format: { type: 'string', oneOf: [SEED.name, V2.name] } },
-    });
-    if (format !== undefined) return format === V2.name ? V2 : SEED;
+    const asked = askedShape(query);
+    if (asked) return asked;
     const found = this.known.get(job.uuid) ?? (await this.read(job));
     this.known.delete(job.uuid);
     this.known.set(job.uuid, found);
@@ -130,6 +137,11 @@ export async function* jobsThat(
 const byWord = new Map<string, JobStatus>(
   Object.entries(hkubeStatuses).map(([status, word]) => [word, status as JobStatus]),
 );
+
+/** What stands between the commas of a text. */
+export function listed(text: string): string[] {
+  return text.split(',').map((word) => word.trim());
+}
 
 /** HKube's words as our states; a word that no job of ours has finds nothing. */
 export function statusesOf(words: readonly string[]): JobStatus[] {

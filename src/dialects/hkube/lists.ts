@@ -2,7 +2,17 @@ import type { Call, Reply, Route } from '../../dialect.js';
 import type { Job, JobType } from '../../job.js';
 import type { JobFilter } from '../../store.js';
 import { checkedQuery } from './checks.js';
-import { ENDED, type HkubeParts, jobNow, jobsThat, notFound, type Shapes, started } from './jobs.js';
+import {
+  askedShape,
+  ENDED,
+  type HkubeParts,
+  jobNow,
+  jobsThat,
+  notFound,
+  type Shapes,
+  started,
+  turn,
+} from './jobs.js';
 import { resultText, statusOf } from './reading.js';
 
 const MAX_LIMIT = 100_000;
@@ -49,6 +59,7 @@ async function list(
       limit: { type: 'integer', min: 1, max: MAX_LIMIT },
     },
   }) as { name: string; experimentName?: string; sort?: string; limit?: number };
+  askedShape(query);
   const { name, experimentName: experiment = 'main', sort = 'desc', limit = 1 } = given;
   const page = { limit, inverted: sort === 'asc' };
   const jobs = await started(jobsThat(parts, accountId, { ...filter, pipelines: [name], experiment }, page));
@@ -66,6 +77,7 @@ async function* textOf(
     yield before;
     yield* show(job);
     before = ',';
+    await turn();
   }
   yield ']';
 }

@@ -9,6 +9,7 @@ import {
   type HkubeParts,
   jobNow,
   jobsThat,
+  listed,
   listOf,
   namedJob,
   OPEN,
@@ -125,10 +126,10 @@ async function* running(parts: HkubeParts, accountId: string): AsyncGenerator<st
 }
 
 async function listJobs(parts: HkubeParts, { accountId, query }: Call): Promise<Reply> {
-  const { status = 'active,pending', raw = false } = checkedQuery(query, {
+  const { status, raw = false } = checkedQuery(query, {
     fields: { status: { type: 'string' }, raw: { type: 'boolean' } },
   });
-  const statuses = statusesOf(String(status).split(','));
+  const statuses = statusesOf(listed(String(status || 'active,pending')));
   const found = jobsThat(parts, accountId, { statuses }, { limit: MAX_LISTED });
   async function* texts() {
     for await (const { id, status: state, pipelineName } of found)

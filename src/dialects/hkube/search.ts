@@ -1,11 +1,11 @@
 import type { Call, Reply, Route } from '../../dialect.js';
-import { isEnded, type Job, type JobType, jobTypes } from '../../job.js';
+import { isEnded, type Job, jobTypes } from '../../job.js';
 import type { JobFilter } from '../../store.js';
 import { hkubeStatuses } from './bodies.js';
 import { checked, invalid, isObject } from './checks.js';
 import { datesOf } from './control.js';
 import { hkubeDescriptor } from './descriptors.js';
-import { type HkubeParts, jobsThat, statusesOf, turn } from './jobs.js';
+import { type HkubeParts, jobsThat, listOf, statusesOf, turn } from './jobs.js';
 import { statusOf } from './reading.js';
 import { V2 } from './shape.js';
 
@@ -39,7 +39,7 @@ function fromQuery({ query }: Call): object {
   for (const [key, value] of query) {
     if (key === 'query' || key === 'fields' || key === 'datesRange') {
       const json = jsonOf(value, key);
-      if (key === 'query' && isObject(json)) Object.assign(within, json);
+      if (key === 'query') Object.assign(within, objectOf(json, key));
       else if (key === 'datesRange') within['datesRange'] = json;
       else given[key] = json;
     } else if (key in QUERY.fields && key !== 'tags') within[key] = value;
@@ -57,6 +57,11 @@ function jsonOf(text: string, key: string): unknown {
   }
 }
 
+function objectOf(json: unknown, key: string): object {
+  if (!isObject(json)) throw invalid(`data.${key} should be object`);
+  return json;
+}
+
 const QUERY = {
   fields: {
     experimentName: { type: 'string' },
@@ -65,7 +70,7 @@ const QUERY = {
     algorithmName: { type: 'string' },
     pipelineStatus: { type: 'string' },
     datesRange: { type: 'object' },
-    tags: { type: 'array' },
+    tags: { type: 'strings' },
   },
 } as const;
 
@@ -80,54 +85,70 @@ async function search(parts: HkubeParts, accountId: string, body: unknown): Prom
       limit: { type: 'integer', min: 0, max: MAX_HITS },
       fields: { type: 'object' },
       exists: { type: 'any' },
-      tags: { type: 'array' },
+      tags: { type: 'strings' },
     },
-  }) as { query?: object; cursor?: string; pageNum?: number; sort?: string; limit?: number; fields?: object };
+  }) as {
+    query?: object;
+    cursor?: string;
+    pageNum?: number;
+    sort?: string;
+    limit?: number;
+    fields?: object;
+    tags?: string[];
+  };
   if ('exists' in given) throw invalid('data.exists is not supported: leave it out');
-  const filter = filterOf({ ...('tags' in given && { tags: given.tags }), ...given.query });
+  const filter = filterOf({ ...(given.tags && { tags: given.tags }), ...given.query });
   const wanted = fieldsOf(given.fields);
   const { limit = MAX_HITS, cursor, pageNum = 0, sort = 'desc' } = given;
   if (cursor && !(await parts.store.job(accountId, cursor)))
     throw invalid('data.cursor should be one that a search has answered, and its job must still be there');
   const skipped = cursor ? 0 : pageNum * limit;
   const page = { limit: skipped + limit, inverted: sort === 'asc', after: cursor || null };
-  const hits: object[] = [];
-  let place = 0;
-  let last: string | null = null;
-  for await (const job of jobsThat(parts, accountId, filter, page)) {
-    if (place++ < skipped) continue;
-    hits.push(await hitOf(parts, job, wanted));
-    last = job.id;
-    await turn();
+  let last = cursor || null;
+  // A hit may have megabytes: none waits for the others.
+  async function* hits() {
+    let place = 0;
+    for await (const job of jobsThat(parts, accountId, filter, page)) {
+      if (place++ < skipped) continue;
+      yield JSON.stringify(await hitOf(parts, job, wanted));
+      last = job.id;
+      await turn();
+    }
   }
-  return { json: { hits, cursor: last ?? cursor ?? null, timeTook: parts.now() - began } };
+  async function* text() {
+    yield '{"hits":';
+    yield* listOf(hits());
+    yield `,${JSON.stringify({ cursor: last, timeTook: parts.now() - began }).slice(1)}`;
+  }
+  return { text: text() };
 }
 
 function filterOf(query: object): JobFilter {
   const { experimentName, pipelineName, pipelineType, algorithmName, pipelineStatus, datesRange, tags } =
-    checked(query, QUERY) as { [K in keyof typeof QUERY.fields]?: never };
+    checked(query, QUERY, 'data.query') as { [K in keyof typeof QUERY.fields]?: never };
   const dates = datesRange === undefined ? null : datesOf(datesRange, 'data.query.datesRange');
-  if (tags !== undefined && !(tags as unknown[]).every((tag) => typeof tag === 'string'))
-    throw invalid('data.query.tags[0] should be string');
   return {
     ...(experimentName !== undefined && { experiment: experimentName }),
     ...(pipelineName !== undefined && { pipelines: [pipelineName] }),
-    ...(pipelineType !== undefined && { type: typeOf(pipelineType) }),
     ...(algorithmName !== undefined && { algorithm: algorithmName }),
     ...(pipelineStatus !== undefined && { statuses: statusesOf([pipelineStatus]) }),
+    ...(pipelineType !== undefined && ofType(pipelineType)),
     ...(dates?.from !== undefined && { createdAfter: dates.from - 1 }),
     ...(dates?.to !== undefined && { createdBefore: dates.to + 1 }),
     ...(tags !== undefined && { allTags: tags }),
   };
 }
 
-function typeOf(word: string): JobType {
+/** HKube's types that no job has here. */
+const OTHER_TYPES: readonly string[] = ['internal', 'debug', 'dev-mode', 'tensorboard'];
+
+function ofType(word: string): JobFilter {
   const type = jobTypes.find((one) => one === word);
-  if (!type)
-    throw invalid(
-      `data.query.pipelineType should be equal to one of the allowed values (${jobTypes.join(',')})`,
-    );
-  return type;
+  if (type) return { type };
+  // An empty list of states finds nothing.
+  if (OTHER_TYPES.includes(word)) return { statuses: [] };
+  const known = [...jobTypes, ...OTHER_TYPES].join(',');
+  throw invalid(`data.query.pipelineType should be equal to one of the allowed values (${known})`);
 }
 
 /** Keys of a hit that are wanted: those that are true, or all. */

@@ -3,7 +3,7 @@ import { depthProblem } from '../../descriptor.js';
 import { Refused, type Route } from '../../dialect.js';
 import type { SaveMode } from '../../pipeline.js';
 import { checked, checkedQuery, invalid, isObject } from './checks.js';
-import { type HkubeParts, notFound } from './jobs.js';
+import { type HkubeParts, listOf, notFound, turn } from './jobs.js';
 
 const NAME = /^[a-z0-9][-a-z0-9.]*[a-z0-9]$/;
 const MEMORY = /^(\d+(?:\.\d+)?)(Ki|Mi|Gi|Ti|Pi|Ei|k|M|G|T|P|E|m)?b?$/i;
@@ -18,8 +18,8 @@ const FIELDS = {
   env: { type: 'string', oneOf: ['nodejs', 'python', 'java'] },
   type: { type: 'string', oneOf: ['Image', 'Code', 'Git'] },
   mem: { type: 'string' },
-  cpu: { type: 'any' },
-  gpu: { type: 'any' },
+  cpu: { type: 'number', min: 0 },
+  gpu: { type: 'number', min: 0 },
   minHotWorkers: { type: 'integer', min: 0 },
 } as const;
 
@@ -41,7 +41,7 @@ export function storeAlgorithmRoutes(parts: HkubeParts): Route[] {
       scope: 'READ',
       run: async ({ accountId, query }) => {
         const {
-          name,
+          name = '',
           limit = LIST,
           sort = 'asc',
         } = checkedQuery(query, {
@@ -52,17 +52,10 @@ export function storeAlgorithmRoutes(parts: HkubeParts): Route[] {
           },
         }) as { name?: string; limit?: number; sort?: string };
         const here = modules();
-        const stored = await parts.store.storedAlgorithms(accountId);
-        const known = new Set(stored.map((one) => one.name));
-        const found = [
-          ...stored.map((one) => ({ name: one.name, show: () => shown(one, here) })),
-          ...[...here]
-            .filter((one) => !known.has(one))
-            .map((one) => ({ name: one, show: () => moduleOf(one) })),
-        ].filter((one) => name === undefined || one.name.includes(name));
-        found.sort((a, b) => (a.name < b.name ? -1 : 1));
+        const stored = await parts.store.storedAlgorithmNames(accountId);
+        const found = [...new Set([...stored, ...here])].filter((one) => one.includes(name)).sort();
         if (sort === 'desc') found.reverse();
-        return { json: found.slice(0, limit).map((one) => one.show()) };
+        return { text: listOf(all(parts, accountId, found.slice(0, limit), here)) };
       },
     },
     {
@@ -123,6 +116,21 @@ export function storeAlgorithmRoutes(parts: HkubeParts): Route[] {
   ];
 }
 
+/** Documents, and modules that have none; one that was deleted meanwhile is left out. */
+async function* all(
+  { store }: HkubeParts,
+  accountId: string,
+  names: readonly string[],
+  modules: ReadonlySet<string>,
+): AsyncGenerator<string> {
+  for (const name of names) {
+    const stored = await store.storedAlgorithm(accountId, name);
+    if (stored) yield JSON.stringify(shown(stored, modules));
+    else if (modules.has(name)) yield JSON.stringify(moduleOf(name));
+    await turn();
+  }
+}
+
 /** HKube takes a form with the document as text in it; here it is JSON, with the document as text or as it is. */
 function payloadOf(body: unknown): Record<string, unknown> {
   const given = isObject(body) && 'payload' in body ? body['payload'] : body;
@@ -148,11 +156,6 @@ function documentOf(body: unknown): Record<string, unknown> & { name: string } {
     throw invalid('algorithm name must contain only lower-case alphanumeric, dash or dot');
   const { mem } = fields;
   if (typeof mem === 'string' && memoryOf(mem) < MIN_MEMORY) throw invalid('memory must be at least 4 Mi');
-  for (const key of ['cpu', 'gpu']) {
-    const value = fields[key];
-    if (value !== undefined && (typeof value !== 'number' || value < 0))
-      throw invalid(`data.${key} should be number`);
-  }
   const { module: _module, modified: _modified, ...given } = body as Record<string, unknown>;
   return { ...defaults, ...given, ...fields, name };
 }

@@ -1,5 +1,5 @@
 import { Refused, type Reply, type Route } from '../../dialect.js';
-import { ProblemError } from '../../errors.js';
+import { ProblemError, UnavailableError } from '../../errors.js';
 import type { Pipeline, SaveMode } from '../../pipeline.js';
 import { checkedQuery, invalid, isObject } from './checks.js';
 import { hkubeDescriptor } from './descriptors.js';
@@ -110,6 +110,8 @@ async function* each(
 
 function failureOf(error: unknown): { code: number; message: string } {
   if (error instanceof Refused) return { code: error.status, message: error.message };
+  // Those before it are stored, and it would be unknown which if the answer broke off here.
+  if (error instanceof UnavailableError) return { code: 503, message: error.message };
   if (!(error instanceof ProblemError)) throw error;
   const [first] = error.problems;
   return { code: hkubeStatus(first!), message: first!.message };

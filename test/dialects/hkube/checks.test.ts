@@ -9,7 +9,9 @@ const schema: Fields = {
     limit: { type: 'integer', min: 1, max: 10 },
     sort: { type: 'string', oneOf: ['asc', 'desc'] },
     raw: { type: 'boolean' },
+    size: { type: 'number', min: 0 },
     list: { type: 'array' },
+    words: { type: 'strings' },
     map: { type: 'object' },
     any: { type: 'any' },
   },
@@ -26,6 +28,14 @@ describe('what a route takes', () => {
     [
       { name: 'a', limit: true },
       { name: 'a', limit: 1 },
+    ],
+    [
+      { name: 'a', size: '0.5' },
+      { name: 'a', size: 0.5 },
+    ],
+    [
+      { name: 'a', words: ['x', 1, null] },
+      { name: 'a', words: ['x', '1', ''] },
     ],
     [
       { name: 'a', raw: 'true' },
@@ -60,10 +70,19 @@ describe('what a route takes', () => {
     [{ name: 'a', limit: [] }, 'data.limit should be integer'],
     [{ name: 'a', sort: 'up' }, 'data.sort should be equal to one of the allowed values (asc,desc)'],
     [{ name: 'a', raw: 'yes' }, 'data.raw should be boolean'],
+    [{ name: 'a', size: 'much' }, 'data.size should be number'],
+    [{ name: 'a', size: -0.5 }, 'data.size should be >= 0'],
     [{ name: 'a', list: '[]' }, 'data.list should be array'],
+    [{ name: 'a', words: 'x' }, 'data.words should be array'],
+    [{ name: 'a', words: ['x', {}] }, 'data.words[1] should be string'],
     [{ name: 'a', map: [] }, 'data.map should be object'],
   ])('%j is refused: %s', (given, message) => {
     expect(() => checked(given, schema)).toThrow(message);
+  });
+
+  it('what is wrong within is told with its place', () => {
+    expect(() => checked({ name: {} }, schema, 'data.query')).toThrow('data.query.name should be string');
+    expect(() => checked([], schema, 'data.query')).toThrow('data.query should be object');
   });
 
   it('what comes as __proto__ is a key like any other', () => {
