@@ -16,6 +16,8 @@ const ALGORITHM_NAME = /^[a-z0-9][-a-z0-9.]*[a-z0-9]$/;
 export const MAX_NODES = 1_000;
 /** Deeper JSON is refused: every reader of it, ours and the receiver's, may be recursive. */
 export const MAX_JSON_DEPTH = 128;
+/** Keys of a descriptor, two levels deep: a thousand nodes of twenty. */
+const MAX_KEYS = 20_000;
 /** Pipelines that one may run after. */
 export const MAX_TRIGGERS = 100;
 // A key of a database index, and of a file name: long enough for any name a person gives.
@@ -155,8 +157,8 @@ export function parseDescriptor(
   value: unknown,
   wording: Wording = ourWording,
 ): { descriptor: Descriptor } | { problems: Problem[] } {
-  const tooDeep = depthProblem(value);
-  if (tooDeep) return { problems: [tooDeep] };
+  const tooMuch = depthProblem(value) ?? keysProblem(value);
+  if (tooMuch) return { problems: [tooMuch] };
   const parsed = schema.safeParse(coerced(schema, value));
   if (!parsed.success) return { problems: worded(issuesOf(schema, parsed.error.issues, value), wording) };
   const problems = [
@@ -223,6 +225,30 @@ function problemWithin(value: unknown, depth: number): string | null {
     if (message !== null) return message;
   }
   return null;
+}
+
+/** Refuses what would take long to read: each key that is not known costs as much as one that is. */
+function keysProblem(value: unknown): Problem | null {
+  const { flowInput: _given, nodes, ...rest } = objectOf(value);
+  const count = (one: object): number =>
+    Object.values(one).reduce<number>(
+      (sum, inner) => sum + 1 + (typeof inner === 'object' && inner !== null ? Object.keys(inner).length : 0),
+      0,
+    );
+  const ofNodes = Array.isArray(nodes)
+    ? nodes.map((node) => {
+        const { input: _input, extraData: _extra, ...fields } = objectOf(node);
+        return count(fields);
+      })
+    : [];
+  const keys = ofNodes.reduce((sum, one) => sum + one, count(rest));
+  if (keys <= MAX_KEYS) return null;
+  const message = `descriptor must have at most ${MAX_KEYS} keys, those of flowInput, input and extraData not counted, got ${keys}`;
+  return { code: 'INVALID', message, path: [] };
+}
+
+function objectOf(value: unknown): Record<string, unknown> {
+  return typeof value === 'object' && value !== null ? (value as Record<string, unknown>) : {};
 }
 
 /** The stored pipeline that a node of kind "pipeline" names; null where it names none. */

@@ -5,6 +5,7 @@ import {
   at,
   MAX_BATCH_ITEMS,
   MAX_BATCH_REFERENCES,
+  MAX_REFERENCES,
   parseList,
   type Reference,
   referencesIn,
@@ -43,6 +44,7 @@ export function graphOf(
   const indexes = new Map(descriptor.nodes.map((node, index) => [node.nodeName, index]));
   const seen = new Set<string>();
   let items = 0;
+  let count = 0;
   if (descriptor.streaming?.flows !== undefined) {
     const path = ['streaming', 'flows'];
     problems.push({ code: 'INVALID', message: 'streaming flow is only allowed in stream pipeline', path });
@@ -60,7 +62,18 @@ export function graphOf(
     if (RESERVED_NODE_NAMES.includes(node.nodeName)) {
       refuse(`pipeline "${descriptor.name}" has invalid reserved name "${node.nodeName}"`);
     }
-    const byArgument = node.input.map(referencesIn).filter((found) => found.length > 0);
+    const byArgument: (readonly Reference[])[] = [];
+    for (const argument of node.input) {
+      const found = referencesIn(argument, MAX_REFERENCES + 1 - count);
+      count += found.length;
+      if (found.length > 0) byArgument.push(found);
+      if (count <= MAX_REFERENCES) continue;
+      refuse(
+        `node "${node.nodeName}": a pipeline must have at most ${MAX_REFERENCES} references, got more`,
+        'input',
+      );
+      break;
+    }
     const references = byArgument.flat();
     const parents = new Set<number>();
     const batches = references.filter((one) => one.relation === 'batch');

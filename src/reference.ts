@@ -58,13 +58,16 @@ export function parseReference(text: string): Reference | null {
 
 const NONE: readonly Reference[] = [];
 
-/** Every reference of an input, in order of appearance. Iterative: inputs may be nested thousands deep. */
-export function referencesIn(input: unknown): readonly Reference[] {
+/** References that one pipeline may have: each is looked at when its job is made, and when its node's tasks are claimed. */
+export const MAX_REFERENCES = 10_000;
+
+/** The references of an input, `most` at most, in order of appearance. Iterative: inputs may be nested thousands deep. */
+export function referencesIn(input: unknown, most = Number.POSITIVE_INFINITY): readonly Reference[] {
   // A million numbers, each an argument, shall not take a million lists.
   if (typeof input !== 'object' && typeof input !== 'string') return NONE;
   const found: Reference[] = [];
   const stack: unknown[] = [input];
-  while (stack.length > 0) {
+  while (stack.length > 0 && found.length < most) {
     const value = stack.pop();
     if (typeof value === 'string') {
       const reference = parseReference(value);

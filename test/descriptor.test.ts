@@ -119,6 +119,19 @@ describe('a descriptor', () => {
     expect('descriptor' in parsed && parsed.descriptor.nodes[0]).not.toHaveProperty('cacheJobId');
   });
 
+  it('has at most so many keys, known or not, wherever they are', () => {
+    const keys = (count: number) =>
+      Object.fromEntries(Array.from({ length: count }, (_, key) => [`k${key}`, 1]));
+    const some = pipeline({
+      flowInput: keys(30_000),
+      nodes: [node({ ...keys(9_000), extraData: keys(30_000) })],
+    });
+    expect(problems({ ...some, ...keys(9_000) })).toEqual([]);
+    expect(problems({ ...some, options: keys(12_000) })).toEqual([
+      expect.stringMatching(/^descriptor must have at most 20000 keys, .* got 2\d{4}$/),
+    ]);
+  });
+
   it('is told its first hundred problems, however many there are', () => {
     const nodes = Array.from({ length: 1_000 }, () => node({ nodeName: '', ttl: -1 }));
     expect(problems(pipeline({ nodes }))).toHaveLength(100);

@@ -1,5 +1,5 @@
 import type { ChildRequest } from '../child.js';
-import type { TaskErrorCode } from '../job.js';
+import { type TaskErrorCode, taskErrorCodes } from '../job.js';
 import type { InputSource } from '../reference.js';
 import type { PackedTask } from './texts.js';
 
@@ -46,6 +46,34 @@ export type FromThread =
   /** Starts nothing more and ends once its running task has. */
   | { kind: 'retiring' }
   | { kind: 'line'; line: LogLine };
+
+/** Whether it is one of ours: what a module posts to the port by itself may be anything. */
+export function isWellFormed(message: unknown): message is FromThread {
+  if (typeof message !== 'object' || message === null) return false;
+  const { kind, id, at, ...rest } = message as Record<string, unknown>;
+  const ofTask = Number.isSafeInteger(id);
+  const timed = ofTask && Number.isFinite(at);
+  const { result, code, percent, call, json, line, message: text } = rest;
+  switch (kind) {
+    case 'ready':
+    case 'retiring':
+      return true;
+    case 'done':
+      return timed && typeof result === 'string';
+    case 'failed':
+      return timed && typeof text === 'string' && taskErrorCodes.some((one) => one === code);
+    case 'progress':
+      return (
+        timed && (percent === null || Number.isFinite(percent)) && (text === null || typeof text === 'string')
+      );
+    case 'child':
+      return ofTask && Number.isSafeInteger(call) && typeof json === 'string';
+    case 'line':
+      return typeof line === 'object' && line !== null;
+    default:
+      return false;
+  }
+}
 
 /** A job that a task asks for. */
 export interface ChildCall {

@@ -1,7 +1,15 @@
 import { Worker } from 'node:worker_threads';
 import type { TaskErrorCode } from '../job.js';
 import type { Held } from './held.js';
-import type { ChildAnswer, FromThread, LogLine, ThreadSettings, ThreadTask, ToThread } from './messages.js';
+import {
+  type ChildAnswer,
+  type FromThread,
+  isWellFormed,
+  type LogLine,
+  type ThreadSettings,
+  type ThreadTask,
+  type ToThread,
+} from './messages.js';
 import { DONE, Slots, STARTED, WAITING } from './slots.js';
 import { pack } from './texts.js';
 
@@ -166,7 +174,8 @@ export class ModuleThread {
   }
 
   #receive(message: FromThread): void {
-    if (this.#dead) return;
+    // A module, or a library of it, may post to the same port: what is not ours would be settled for ever in vain.
+    if (this.#dead || !isWellFormed(message)) return;
     switch (message.kind) {
       case 'ready':
         this.#ready = true;

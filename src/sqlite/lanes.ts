@@ -214,7 +214,20 @@ function enqueue(
   }
   db.prepare('update deliveries set lane = ? where key = ?').run(lane.key, delivery.key);
   supersede(db, lane, delivery);
+  if (delivery.class === 'STATUS') endPace(db, lane.key, at);
   releaseHold(db, lane.key, at);
+}
+
+/** Progress that waits for its pace alone goes out now: a change of state has come behind it, and waits for nobody's pace. */
+function endPace(db: Handle, laneKey: number, at: number): void {
+  const lane = db
+    .prepare(
+      `update lanes set due_at = @at where key = @laneKey and token is null and value = 0 and due_at > @at
+       and due_at = (select t.paced_until from targets t join deliveries d on d.target = t.key where d.key = lanes.head)
+       returning url`,
+    )
+    .get({ laneKey, at }) as { url: number } | undefined;
+  if (lane) refreshUrl(db, lane.url);
 }
 
 export function insertLane(

@@ -52,6 +52,12 @@ describe('a pipeline', () => {
     nodes: [{ nodeName: 'a', algorithmName, input, ...more }],
   });
 
+  it('whose module posts messages to the server by itself is none the worse for it, nor are the others', async () => {
+    const { job } = await run(one('forger'));
+    expect(job).toMatchObject({ status: 'COMPLETED', results: { nodes: [{ result: 'done' }] } });
+    expect((await run(one('echo', [1]))).job.status).toBe('COMPLETED');
+  });
+
   it('of a diamond with a batch in it gives results, statuses and events in order', async () => {
     const { job, types, events } = await run({
       name: 'diamond',

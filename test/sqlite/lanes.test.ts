@@ -164,6 +164,17 @@ describe('lanes', () => {
       expect(await sendAll()).toEqual(['JOB_PROGRESS 80']);
     });
 
+    it('makes no change of state wait: it goes out at once, after the progress that came before it', async () => {
+      const { jobId, tasks } = await running(3);
+      await sendAll();
+      await f.succeed(tasks[0]!);
+      await sendAll();
+      await f.succeed(tasks[1]!);
+      expect(await sendAll()).toEqual([]);
+      await f.settleJob(jobId, { kind: 'pause', at: f.at() });
+      expect(await sendAll()).toEqual(['JOB_PROGRESS 66.67', 'JOB_PAUSED 66.67']);
+    });
+
     it('makes no change of state wait: the end of the job goes out at once', async () => {
       const { tasks } = await running(3);
       await sendAll();

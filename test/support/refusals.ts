@@ -237,6 +237,11 @@ export const refusals: readonly Refusal[] = [
     code: 'NOT_SUPPORTED',
   },
   {
+    given: one({ input: Array(10_001).fill('@flowInput') }),
+    hkube: 'node "a": a pipeline must have at most 10000 references, got more',
+    path: 'nodes.0.input',
+  },
+  {
     given: one({ algorithmName: 'not.exists' }),
     hkube: 'algorithm not.exists Not Found',
     ours: `algorithm not.exists Not Found; known are: ${known}`,
