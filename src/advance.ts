@@ -4,8 +4,20 @@ import type { EventType } from './event.js';
 import { childrenOf } from './graph.js';
 import { isEnded, type JobStatus, type Progress, progressOf, type TaskErrorCode } from './job.js';
 import { MAX_LOST_LEASES } from './lease.js';
-import type { Change, JobRow, JobState, NodeRow, Outcome, Spawned, TaskRow } from './state.js';
-import { type RetryPolicy, type TaskRef, type TaskStatus, taskId } from './task.js';
+import {
+  type Change,
+  isWaiting,
+  type JobRow,
+  type JobState,
+  type NodeRow,
+  newTask,
+  type Outcome,
+  type Spawned,
+  type TaskRow,
+  taskFacts,
+} from './state.js';
+import { type RetryPolicy, type TaskRef, taskId } from './task.js';
+import { unitsOf } from './units.js';
 
 /** Arrivals that one Change may come to, and those of one outcome more: rows that are written, of about 5 ms. */
 const MAX_ARRIVALS = 1_000;
@@ -32,22 +44,6 @@ export function begin(job: JobRow, nodes: NodeRow[], at: number): Change {
   fold.begin(at);
   return { ...fold.change(), accepted: [] };
 }
-
-/**
- * How many units a node counts as: one until it is known how many tasks it has, and one if it has none. `first` is how its
- * first item stands, where that is known.
- */
-export function unitsOf(node: NodeRow, first?: TaskStatus): Parameters<typeof progressOf>[0][number] {
-  if (node.status === 'SKIPPED') return { total: 1, succeeded: 0, failed: 0, skipped: 1, active: 0 };
-  const { total, succeeded, failed, active } = node;
-  return { total: total ?? 1, succeeded, failed, active, first: first && (WORDS[first] ?? 'creating') };
-}
-
-const WORDS: { [status in TaskStatus]?: 'succeed' | 'failed' | 'active' } = {
-  SUCCEEDED: 'succeed',
-  FAILED: 'failed',
-  ACTIVE: 'active',
-};
 
 class Fold {
   private readonly job: JobRow;
@@ -502,30 +498,9 @@ class Fold {
     this.events.push({
       type,
       occurredAt: at,
-      facts: {
-        of: 'task',
-        node: task.node,
-        item: task.item,
-        nodeName: node.name,
-        algorithmName: node.algorithmName,
-        queue: node.queue,
-        status: task.status,
-        attempt: task.attempt,
-        worker: task.worker,
-        acquiredAt: task.startedAt,
-        leaseExpiresAt: task.leaseExpiresAt,
-        error: task.error,
-        retryAt: task.retryAt,
-        percent: task.percent,
-        message: more.message ?? null,
-      },
+      facts: taskFacts(node, task, more.message ?? null),
     });
   }
-}
-
-/** Whether it takes the items of a parent one by one. */
-export function isWaiting({ waits }: Pick<NodeRow, 'waits'>): boolean {
-  return waits.length > 0;
 }
 
 function retries(policy: RetryPolicy, crash: boolean): boolean {
@@ -534,24 +509,4 @@ function retries(policy: RetryPolicy, crash: boolean): boolean {
 
 function keyOf(ref: TaskRef): string {
   return `${ref.node}.${ref.item}`;
-}
-
-/** A task that waits to be claimed. */
-export function newTask(node: number, item: number, at: number): TaskRow {
-  return {
-    node,
-    item,
-    status: 'READY',
-    attempt: 0,
-    lost: 0,
-    token: null,
-    worker: null,
-    leaseExpiresAt: null,
-    retryAt: null,
-    percent: null,
-    error: null,
-    queuedAt: at,
-    startedAt: null,
-    finishedAt: null,
-  };
 }

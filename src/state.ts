@@ -1,5 +1,5 @@
 import type { Deadlines } from './deadlines.js';
-import type { NewEvent } from './event.js';
+import type { NewEvent, TaskFacts } from './event.js';
 import type { JobError, JobStatus, NodeStatus, Origin, Progress, TaskErrorCode } from './job.js';
 import type { NodeKind } from './node-kind.js';
 import type { RetryPolicy, TaskRef, TaskStatus } from './task.js';
@@ -213,4 +213,50 @@ export function takesLeases(outcome: Outcome): boolean {
   if (outcome.kind === 'kept') return outcome.gone;
   const kinds = ['failed', 'expired', 'expansionFailed', 'cancel', 'pause', 'overdue', 'broken'];
   return kinds.includes(outcome.kind);
+}
+
+/** Whether it takes the items of a parent one by one. */
+export function isWaiting({ waits }: Pick<NodeRow, 'waits'>): boolean {
+  return waits.length > 0;
+}
+
+/** A task that waits to be claimed. */
+export function newTask(node: number, item: number, at: number): TaskRow {
+  return {
+    node,
+    item,
+    status: 'READY',
+    attempt: 0,
+    lost: 0,
+    token: null,
+    worker: null,
+    leaseExpiresAt: null,
+    retryAt: null,
+    percent: null,
+    error: null,
+    queuedAt: at,
+    startedAt: null,
+    finishedAt: null,
+  };
+}
+
+/** What an event tells of a task, as of now. */
+export function taskFacts(node: NodeRow, task: TaskRow, message: string | null): TaskFacts {
+  return {
+    of: 'task',
+    node: task.node,
+    item: task.item,
+    nodeName: node.name,
+    algorithmName: node.algorithmName,
+    queue: node.queue,
+    status: task.status,
+    attempt: task.attempt,
+    worker: task.worker,
+    acquiredAt: task.startedAt,
+    leaseExpiresAt: task.leaseExpiresAt,
+    error: task.error,
+    retryAt: task.retryAt,
+    percent: task.percent,
+    message,
+  };
 }

@@ -1,5 +1,4 @@
-import { isWaiting } from '../advance.js';
-import type { NodeRow } from '../state.js';
+import { isWaiting, type NodeRow } from '../state.js';
 import type { LookedAt, Waiting } from '../store.js';
 import type { TaskRef } from '../task.js';
 import type { Unit } from './committer.js';

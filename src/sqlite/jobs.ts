@@ -1,4 +1,3 @@
-import { unitsOf } from '../advance.js';
 import type { EventJob } from '../event.js';
 import {
   type Job,
@@ -16,6 +15,7 @@ import type { ResultItem } from '../result.js';
 import type { Change, Outcome } from '../state.js';
 import type { Decide, JobFilter, JobOutcomes, Jobs, Settled, Submission, Submitted } from '../store.js';
 import type { TaskStatus } from '../task.js';
+import { unitsOf } from '../units.js';
 import { accountKey } from './accounts.js';
 import { admission } from './admission.js';
 import { causeStands, takeCause } from './causes.js';

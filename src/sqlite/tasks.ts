@@ -1,9 +1,9 @@
-import { newTask } from '../advance.js';
 import type { Ids } from '../id.js';
 import { isEnded, type JobStatus, jobId } from '../job.js';
 import type { LeasedTask } from '../lease.js';
 import { PIPELINE_QUEUE } from '../node-kind.js';
 import { referencesIn } from '../reference.js';
+import { newTask } from '../state.js';
 import type { Claim, Expansion, Tasks } from '../store.js';
 import { leaseToken, parseLeaseToken, parseTaskId, type Task, type TaskStatus, taskId } from '../task.js';
 import { accountKey } from './accounts.js';
