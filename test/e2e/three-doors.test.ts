@@ -30,6 +30,18 @@ const table: { what: string; given: Record<string, unknown>; typed?: object; ref
     given: { name: 'wait-batch', nodes: [node('green'), node('yellow', [false, '#@green'])] },
   },
   {
+    what: 'items that are taken one by one, and an output',
+    given: {
+      name: 'wait-any',
+      nodes: [
+        node('green', [10, '#[1,2,3]']),
+        node('yellow', [true, '*@green']),
+        node('red', ['@yellow', 512]),
+        { nodeName: 'out', kind: 'output', input: ['@red', '@green'] },
+      ],
+    },
+  },
+  {
     what: 'numbers, as HKube teaches them',
     given: {
       name: 'numbers',
@@ -146,7 +158,7 @@ const table: { what: string; given: Record<string, unknown>; typed?: object; ref
   },
 ];
 
-describe('submitDescriptor and submitPipeline', () => {
+describe('submitDescriptor, submitPipeline and /api/v1/exec/raw', () => {
   let world: World;
   let receiverUrl: string;
   let submissions: Submission[] = [];
@@ -178,11 +190,25 @@ describe('submitDescriptor and submitPipeline', () => {
       ...one,
       path: one.path.filter((key) => key !== 'descriptor'),
     }));
-    const [submission] = submissions;
+    return { job, problems, submission: handedIn() };
+  };
+
+  const handedIn = () => {
     // And without the word for the door itself.
     const fresh = new Set(['uuid', 'at', 'occurredAt', 'queuedAt', 'ttlAt', 'types']);
-    const same = JSON.stringify(submission ?? null, (key, value) => (fresh.has(key) ? undefined : value));
-    return { job, problems, submission: JSON.parse(same) as unknown };
+    const same = JSON.stringify(submissions[0] ?? null, (key, value) => (fresh.has(key) ? undefined : value));
+    return JSON.parse(same) as unknown;
+  };
+
+  /** What HKube's own route hands to the store. */
+  const raw = async (descriptor: object) => {
+    submissions = [];
+    const answer = await fetch(`${world.app.url}/api/v1/exec/raw`, {
+      method: 'POST',
+      headers: { 'content-type': 'application/json' },
+      body: JSON.stringify(descriptor).replaceAll(hook, `${receiverUrl}/`),
+    });
+    return { status: answer.status, submission: handedIn() };
   };
 
   it.each(table)('make the same of $what', async ({ given, typed = {}, refused }) => {
@@ -190,6 +216,8 @@ describe('submitDescriptor and submitPipeline', () => {
     const byPipeline = await outcome('submitPipeline', 'SubmitPipelineInput', { ...given, ...typed });
     expect(byDescriptor.problems.at(-1)?.message).toBe(refused);
     expect(byPipeline).toEqual(byDescriptor);
+    const { submission } = byDescriptor;
+    expect(await raw(given)).toEqual({ status: refused === undefined ? 200 : 400, submission });
   });
 
   it('make the same of one algorithm as runAlgorithm', async () => {
