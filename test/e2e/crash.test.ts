@@ -1,10 +1,6 @@
-import { mkdtemp, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { askAt, freePort, MAIN, ServerProcess } from '../support/process.js';
+import { KilledServer } from '../support/killed.js';
 import { startReceiver, type TestReceiver } from '../support/receiver.js';
-import { ALGORITHMS } from '../support/world.js';
 
 const heavy = process.env['CARILLON_TEST_HEAVY'] === '1';
 const PARENTS = heavy ? 40 : 10;
@@ -35,37 +31,18 @@ interface Event {
 }
 
 describe('a server that is killed', () => {
-  let folder: string;
-  let port: number;
-  let server: ServerProcess;
+  let server: KilledServer;
   let receiver: TestReceiver;
-  const url = () => `http://127.0.0.1:${port}`;
-
   beforeEach(async () => {
-    folder = await mkdtemp(join(tmpdir(), 'carillon-crash-'));
-    port = await freePort();
     receiver = await startReceiver();
-    await start();
+    server = await KilledServer.open({ CARILLON_WEBHOOK_ALLOW_CIDRS: '127.0.0.0/8' });
   });
   afterEach(async () => {
-    await server.kill('SIGKILL');
+    await server.close();
     await receiver.close();
-    await rm(folder, { recursive: true, force: true });
   });
 
-  async function start(): Promise<void> {
-    server = ServerProcess.spawn(MAIN, [], {
-      PORT: String(port),
-      CARILLON_DATA_DIR: folder,
-      CARILLON_ALGORITHMS_DIR: ALGORITHMS,
-      CARILLON_WORKER_THREADS: '2',
-      CARILLON_WEBHOOK_ALLOW_CIDRS: '127.0.0.0/8',
-      LOG_LEVEL: 'error',
-    });
-    await server.ready(url());
-  }
-
-  const ask = <T>(query: string, variables: object = {}) => askAt<T>(url(), query, variables);
+  const ask = <T>(query: string, variables: object = {}) => server.ask<T>(query, variables);
 
   async function submit(number: number): Promise<string | null> {
     const query = `mutation ($d: JSON!, $key: String) {
@@ -123,9 +100,9 @@ describe('a server that is killed', () => {
         const submitting = submitAll();
         // Wherever it may be: submitting, expanding, running, settling, calling.
         await new Promise((resolve) => setTimeout(resolve, 100 + Math.random() * 900));
-        await server.kill('SIGKILL');
+        await server.kill();
         await submitting;
-        await start();
+        await server.start();
       }
       await submitAll();
       while ((await open()) > 0) await new Promise((resolve) => setTimeout(resolve, 100));
@@ -213,8 +190,8 @@ describe('a server that is killed', () => {
         const enough = (kill + 1) * 6;
         while ((await look()).job.nodes[2]!.progress.succeeded < enough)
           await new Promise((resolve) => setTimeout(resolve, 20));
-        await server.kill('SIGKILL');
-        await start();
+        await server.kill();
+        await server.start();
       }
       while ((await open()) > 0) await new Promise((resolve) => setTimeout(resolve, 100));
       const { job } = await look();
@@ -262,8 +239,8 @@ describe('a server that is killed', () => {
       }
       for (let kill = 0; kill < KILLS; kill++) {
         await new Promise((resolve) => setTimeout(resolve, 50 + Math.random() * 400));
-        await server.kill('SIGKILL');
-        await start();
+        await server.kill();
+        await server.start();
       }
       while ((await open()) > 0) await new Promise((resolve) => setTimeout(resolve, 100));
 

@@ -1,10 +1,8 @@
-import { mkdtemp, rm, writeFile } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, it } from 'vitest';
 import { judge } from '../support/history.js';
-import { askAt, freePort, MAIN, ServerProcess } from '../support/process.js';
-import { ALGORITHMS } from '../support/world.js';
+import { KilledServer } from '../support/killed.js';
 
 interface Event {
   type: string;
@@ -17,32 +15,13 @@ interface Shown {
   events: { nodes: Event[] };
 }
 
-let folder: string;
-let port: number;
-let server: ServerProcess;
-const url = () => `http://127.0.0.1:${port}`;
-const ask = <T>(query: string, variables: object = {}) => askAt<T>(url(), query, variables);
+let server: KilledServer;
+const ask = <T>(query: string, variables: object = {}) => server.ask<T>(query, variables);
 
 beforeEach(async () => {
-  folder = await mkdtemp(join(tmpdir(), 'carillon-paused-'));
-  port = await freePort();
-  await start();
+  server = await KilledServer.open();
 });
-afterEach(async () => {
-  await server.kill('SIGKILL');
-  await rm(folder, { recursive: true, force: true });
-});
-
-async function start(): Promise<void> {
-  server = ServerProcess.spawn(MAIN, [], {
-    PORT: String(port),
-    CARILLON_DATA_DIR: folder,
-    CARILLON_ALGORITHMS_DIR: ALGORITHMS,
-    CARILLON_WORKER_THREADS: '2',
-    LOG_LEVEL: 'error',
-  });
-  await server.ready(url());
-}
+afterEach(() => server.close());
 
 const submit = async (descriptor: object) => {
   const query =
@@ -75,7 +54,7 @@ const change = (field: 'pauseJob' | 'resumeJob', id: string) =>
 const count = (job: Shown, type: string) => job.events.nodes.filter((event) => event.type === type).length;
 
 it('a server that is killed while a job is paused leaves it paused, and resuming completes it with nothing doubled or lost', async () => {
-  const gate = join(folder, 'gate');
+  const gate = join(server.folder, 'gate');
   const retry = { policy: 'OnCrash', limit: 5 };
   const id = await submit({
     name: 'held',
@@ -89,10 +68,10 @@ it('a server that is killed while a job is paused leaves it paused, and resuming
   await until(id, (job) => count(job, 'TASK_ACQUIRED') === 2 && count(job, 'TASK_COMPLETED') === 1);
   expect((await change('pauseJob', id))['pauseJob']!.job.status).toBe('PAUSED');
   const paused = await show(id);
-  await server.kill('SIGKILL');
+  await server.kill();
   // What ran when the server was killed could go on now, if anything of this job could.
   await writeFile(gate, '');
-  await start();
+  await server.start();
   // Its lease is given back at the start, and the retry falls due while others run.
   const other = await submit({
     name: 'other',
@@ -118,7 +97,7 @@ it('a server that is killed while a job is paused leaves it paused, and resuming
 }, 120_000);
 
 it('a server that is killed while jobs are held forgets none of them, and lets in one at a time', async () => {
-  const gate = join(folder, 'gate');
+  const gate = join(server.folder, 'gate');
   const limited = (externalId: string, algorithmName: string, input: unknown[]) => ({
     name: 'one-by-one',
     externalId,
@@ -129,8 +108,8 @@ it('a server that is killed while jobs are held forgets none of them, and lets i
   const others = [];
   for (const name of ['a', 'b', 'c']) others.push(await submit(limited(name, 'echo', [name])));
   await until(first, (job) => job.status === 'ACTIVE');
-  await server.kill('SIGKILL');
-  await start();
+  await server.kill();
+  await server.start();
   for (const id of others) expect((await show(id)).status).toBe('PENDING');
   await writeFile(gate, '');
   for (const id of [first, ...others]) await until(id, (job) => job.status === 'COMPLETED');

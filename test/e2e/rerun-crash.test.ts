@@ -1,42 +1,21 @@
-import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+import { readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import Database from 'better-sqlite3';
 import { afterEach, beforeEach, expect, it } from 'vitest';
-import { askAt, freePort, MAIN, ServerProcess } from '../support/process.js';
-import { ALGORITHMS } from '../support/world.js';
+import { KilledServer } from '../support/killed.js';
 
 const KILLS = process.env['CARILLON_TEST_HEAVY'] === '1' ? 20 : 2;
 const ITEMS = 160;
 /** Eight results a chunk: copying them all takes 20 commits. */
 const TEXT = 'ü'.repeat(30_000);
 
-let folder: string;
-let port: number;
-let server: ServerProcess;
-const ask = <T>(query: string, variables: object = {}) =>
-  askAt<T>(`http://127.0.0.1:${port}`, query, variables);
+let server: KilledServer;
+const ask = <T>(query: string, variables: object = {}) => server.ask<T>(query, variables);
 
 beforeEach(async () => {
-  folder = await mkdtemp(join(tmpdir(), 'carillon-rerun-crash-'));
-  port = await freePort();
-  await start();
+  server = await KilledServer.open();
 });
-afterEach(async () => {
-  await server.kill('SIGKILL');
-  await rm(folder, { recursive: true, force: true });
-});
-
-async function start(): Promise<void> {
-  server = ServerProcess.spawn(MAIN, [], {
-    PORT: String(port),
-    CARILLON_DATA_DIR: folder,
-    CARILLON_ALGORITHMS_DIR: ALGORITHMS,
-    CARILLON_WORKER_THREADS: '2',
-    LOG_LEVEL: 'error',
-  });
-  await server.ready(`http://127.0.0.1:${port}`);
-}
+afterEach(() => server.close());
 
 interface Job {
   status: string;
@@ -73,7 +52,7 @@ const make = async (query: string, variables: object) =>
 
 /** Tasks of the batch of a job and its results, as they lie in the database. */
 function rowsOf(id: string): unknown {
-  const db = new Database(join(folder, 'carillon.db'), { readonly: true });
+  const db = new Database(join(server.folder, 'carillon.db'), { readonly: true });
   const rows = db
     .prepare(
       `select count(*) as tasks, count(distinct t.item) as items, count(r.value) as results, sum(octet_length(r.value)) as bytes,
@@ -95,11 +74,11 @@ it('a server that is killed while it copies what a rerun keeps goes on where it 
     input: ['@flowInput.folder', ...input],
     retry,
   });
-  await writeFile(join(folder, 'bad end'), '');
+  await writeFile(join(server.folder, 'bad end'), '');
   const first = await make(SUBMIT, {
     d: {
       name: 'large',
-      flowInput: { folder, text: TEXT },
+      flowInput: { folder: server.folder, text: TEXT },
       nodes: [
         tally('items', `#[1...${ITEMS}]`, '@flowInput.text'),
         { ...tally('end', 'end', 'done'), input: ['@flowInput.folder', 'end', 'done', '@items'] },
@@ -107,20 +86,20 @@ it('a server that is killed while it copies what a rerun keeps goes on where it 
     },
   });
   expect(await ended(first)).toBe('FAILED');
-  await rm(join(folder, 'bad end'));
-  await rm(join(folder, 'runs'));
+  await rm(join(server.folder, 'bad end'));
+  await rm(join(server.folder, 'runs'));
   let kills = 0;
   for (let reruns = 1; kills === 0; reruns++) {
     const id = await make(RERUN, { id: first });
     while (kills < KILLS && (await halfCopied(id))) {
-      await server.kill('SIGKILL');
+      await server.kill();
       kills++;
-      await start();
+      await server.start();
     }
     expect(await ended(id)).toBe('COMPLETED');
     expect(rowsOf(id)).toEqual(rowsOf(first));
     expect(rowsOf(id)).toMatchObject({ tasks: ITEMS, items: ITEMS, results: ITEMS, inputs: ITEMS });
-    expect((await readFile(join(folder, 'runs'), 'utf8')).split('\n')).toEqual([
+    expect((await readFile(join(server.folder, 'runs'), 'utf8')).split('\n')).toEqual([
       ...Array(reruns).fill('end'),
       '',
     ]);

@@ -1,11 +1,7 @@
-import { mkdtemp, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { EventStream } from '../support/event-stream.js';
-import { askAt, freePort, MAIN, ServerProcess } from '../support/process.js';
+import { KilledServer } from '../support/killed.js';
 import { RawSocket } from '../support/raw-socket.js';
-import { ALGORITHMS } from '../support/world.js';
 
 const heavy = process.env['CARILLON_TEST_HEAVY'] === '1';
 const TASKS = heavy ? 2_000 : 80;
@@ -24,33 +20,13 @@ const QUERY = `subscription ($id: ID!, $after: Cursor) {
   jobEvents(jobId: $id, after: $after) { sequence cursor type } }`;
 
 describe('a subscriber that is cut every few events', () => {
-  let folder: string;
-  let port: number;
-  let server: ServerProcess;
-  const url = () => `http://127.0.0.1:${port}`;
-
+  let server: KilledServer;
   beforeEach(async () => {
-    folder = await mkdtemp(join(tmpdir(), 'carillon-resume-'));
-    port = await freePort();
-    await start();
+    server = await KilledServer.open({ CARILLON_WORKER_THREADS: '1' });
   });
-  afterEach(async () => {
-    await server.kill('SIGKILL');
-    await rm(folder, { recursive: true, force: true });
-  });
+  afterEach(() => server.close());
 
-  async function start(): Promise<void> {
-    server = ServerProcess.spawn(MAIN, [], {
-      PORT: String(port),
-      CARILLON_DATA_DIR: folder,
-      CARILLON_ALGORITHMS_DIR: ALGORITHMS,
-      CARILLON_WORKER_THREADS: '1',
-      LOG_LEVEL: 'error',
-    });
-    await server.ready(url());
-  }
-
-  const ask = <T>(query: string, variables: object = {}) => askAt<T>(url(), query, variables);
+  const ask = <T>(query: string, variables: object = {}) => server.ask<T>(query, variables);
 
   async function log(id: string): Promise<Event[]> {
     const events: Event[] = [];
@@ -77,7 +53,7 @@ describe('a subscriber that is cut every few events', () => {
   ) => Promise<{ events: Event[]; done: boolean }>;
 
   const overWebSocket: Follow = async (id, after, cutAfter) => {
-    const socket = await RawSocket.ready(`${url()}/graphql`);
+    const socket = await RawSocket.ready(`${server.url}/graphql`);
     socket.subscribe('1', QUERY, { id, after });
     const events: Event[] = [];
     try {
@@ -95,7 +71,7 @@ describe('a subscriber that is cut every few events', () => {
 
   /** As a browser does: the same request each time, and the place in Last-Event-ID. */
   const overSse: Follow = async (id, after, cutAfter) => {
-    const stream = await EventStream.open(`${url()}/graphql`, {
+    const stream = await EventStream.open(`${server.url}/graphql`, {
       method: 'GET',
       query: QUERY,
       variables: { id },
@@ -158,7 +134,7 @@ describe('a subscriber that is cut every few events', () => {
     const progress = (seen: number) => {
       if (seen < (kills[0] ?? Number.POSITIVE_INFINITY)) return;
       kills.shift();
-      killing = killing.then(() => server.kill('SIGKILL')).then(start);
+      killing = killing.then(() => server.kill()).then(() => server.start());
     };
     const [socket, stream] = await Promise.all([
       followToTheEnd(overWebSocket, id, progress),

@@ -1,11 +1,8 @@
-import { mkdtemp, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 import { afterEach, describe, expect, it } from 'vitest';
 import { VirtualClock } from '../support/clock.js';
-import { askAt, freePort, MAIN, ServerProcess } from '../support/process.js';
+import { KilledServer } from '../support/killed.js';
 import { startReceiver } from '../support/receiver.js';
-import { ALGORITHMS, World } from '../support/world.js';
+import { World } from '../support/world.js';
 
 const heavy = process.env['CARILLON_TEST_HEAVY'] === '1';
 const KILLS = heavy ? 30 : 2;
@@ -187,35 +184,22 @@ async function followEnds(world: World): Promise<(count: number) => Promise<stri
 it(
   `a server that is killed ${KILLS} times runs a cron at every second, and at none twice`,
   async () => {
-    const folder = await mkdtemp(join(tmpdir(), 'carillon-cron-'));
-    const port = await freePort();
-    const url = `http://127.0.0.1:${port}`;
     const receiver = await startReceiver();
-    const start = async () => {
-      const started = ServerProcess.spawn(MAIN, [], {
-        PORT: String(port),
-        CARILLON_DATA_DIR: folder,
-        CARILLON_ALGORITHMS_DIR: ALGORITHMS,
-        CARILLON_WORKER_THREADS: '1',
-        CARILLON_WEBHOOK_ALLOW_CIDRS: '127.0.0.0/8',
-        LOG_LEVEL: 'error',
-      });
-      await started.ready(url);
-      return started;
-    };
-    let server = await start();
+    const server = await KilledServer.open({
+      CARILLON_WORKER_THREADS: '1',
+      CARILLON_WEBHOOK_ALLOW_CIDRS: '127.0.0.0/8',
+    });
     try {
       const save = (enabled: boolean) =>
-        askAt(url, SAVE, {
+        server.ask(SAVE, {
           descriptor: {
             name: 'ticks',
             nodes: [{ nodeName: 'n', algorithmName: 'noop' }],
             triggers: { cron: { pattern: '* * * * * *', enabled } },
           },
         });
-      const read = async () => (await askAt<Answer>(url, CRON, { name: 'ticks' })).pipeline;
-      await askAt(
-        url,
+      const read = async () => (await server.ask<Answer>(CRON, { name: 'ticks' })).pipeline;
+      await server.ask(
         'mutation ($url: URL!) { registerWebhook(input: { url: $url, events: [JOB_PENDING] }) { userErrors { message } } }',
         { url: receiver.url },
       );
@@ -225,8 +209,8 @@ it(
         // Just after a run was submitted, and at any other instant.
         await receiver.received(receiver.calls.length + 1);
         if (kill % 2 === 0) await new Promise((resolve) => setTimeout(resolve, Math.random() * 1_000));
-        await server.kill('SIGKILL');
-        server = await start();
+        await server.kill();
+        await server.start();
       }
       await receiver.received(receiver.calls.length + 2);
       await save(false);
@@ -234,17 +218,15 @@ it(
       expect(cron!.lastError).toBeNull();
       const seconds = (Date.parse(cron!.lastRunAt!) - first) / 1_000 + 1;
       expect(seconds).toBeGreaterThan(KILLS + 1);
-      const { jobs: all } = await askAt<{ jobs: { nodes: { number: number }[] } }>(
-        url,
+      const { jobs: all } = await server.ask<{ jobs: { nodes: { number: number }[] } }>(
         '{ jobs(first: 1) { nodes { number } } }',
         {},
       );
       expect(all.nodes[0]!.number).toBe(seconds);
       expect(jobs.nodes).toHaveLength(Math.min(seconds, 100));
     } finally {
-      await server.kill('SIGKILL');
+      await server.close();
       await receiver.close();
-      await rm(folder, { recursive: true, force: true });
     }
   },
   heavy ? 600_000 : 120_000,
