@@ -16,6 +16,9 @@ it(
         name: 'blocker',
         nodes: [{ nodeName: 'a', algorithmName: 'until', input: [gate] }],
       });
+      // Its thread is taken from here on: nothing that comes later starts before the gate is open.
+      const active = 'subscription ($id: ID!) { jobEvents(jobId: $id, types: [JOB_ACTIVE]) { type } }';
+      for await (const _ of world.client().iterate({ query: active, variables: { id: blocker } })) break;
       const submitted: { id: string; priority: number }[] = [];
       for (let number = 0; number < JOBS; number++) {
         const priority = 1 + ((number * 7) % 5);
