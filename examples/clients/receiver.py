@@ -65,7 +65,8 @@ class Receiver(BaseHTTPRequestHandler):
         self.answer(204)
         webhook_id = self.headers["webhook-id"]
         what = self.headers.get("x-carillon-event", "") if is_new(webhook_id) else "again"
-        print(what, webhook_id, body.decode(), sep="   ", flush=True)
+        # One write: lines of two threads must not get into each other.
+        print(f"{what}   {webhook_id}   {body.decode()}\n", end="", flush=True)
 
     def answer(self, status: int):
         self.send_response(status)

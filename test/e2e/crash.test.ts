@@ -3,8 +3,8 @@ import { KilledServer } from '../support/killed.js';
 import { startReceiver, type TestReceiver } from '../support/receiver.js';
 
 const heavy = process.env['CARILLON_TEST_HEAVY'] === '1';
-const PARENTS = heavy ? 40 : 10;
-const KILLS = heavy ? 30 : 3;
+const PARENTS = heavy ? 40 : 8;
+const KILLS = heavy ? 30 : 2;
 const JOBS = 50;
 /** Each task takes so long that the jobs are still running when the last kill comes. */
 const TASK_MS = heavy ? 250 : 25;

@@ -3,7 +3,7 @@ import { afterAll, beforeAll, expect, it } from 'vitest';
 import { leadsSomewhere, looseDescriptors } from '../support/loose-descriptors.js';
 import { World } from '../support/world.js';
 
-const runs = process.env['CARILLON_TEST_HEAVY'] === '1' ? 2_000 : 200;
+const runs = process.env['CARILLON_TEST_HEAVY'] === '1' ? 2_000 : 100;
 
 let world: World;
 beforeAll(async () => {

@@ -3,7 +3,7 @@ import { judge } from '../support/history.js';
 import { World } from '../support/world.js';
 
 const heavy = process.env['CARILLON_TEST_HEAVY'] === '1';
-const ROUNDS = heavy ? 500 : 30;
+const ROUNDS = heavy ? 500 : 20;
 
 type Change = 'pauseJob' | 'resumeJob' | 'cancelJob';
 interface Event {

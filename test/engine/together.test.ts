@@ -24,7 +24,7 @@ import { judge } from '../support/history.js';
 import { type KeptLog, partsOf, step } from './loops.js';
 
 const heavy = process.env['CARILLON_TEST_HEAVY'] === '1';
-const SEEDS = heavy ? 50 : 6;
+const SEEDS = heavy ? 50 : 3;
 const STEPS = 250;
 
 const retry = { policy: 'OnError', limit: 2 };

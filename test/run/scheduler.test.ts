@@ -127,7 +127,7 @@ test('every acquired task is settled once, with the end its code has, or release
       }
       expect(pool.stats()).toEqual({ threads: 0, busy: 0, waiting: 0, unsettled: 0 });
     }),
-    { numRuns: heavy ? 300 : 12, endOnFailure: true },
+    { numRuns: heavy ? 300 : 8, endOnFailure: true },
   );
 });
 

@@ -9,7 +9,7 @@ import { judge } from '../support/history.js';
 import { Fixture, MINUTE, SECOND } from './fixture.js';
 
 const heavy = process.env['CARILLON_TEST_HEAVY'] === '1';
-const RUNS = heavy ? 200 : 12;
+const RUNS = heavy ? 200 : 8;
 
 interface Row {
   key: number;

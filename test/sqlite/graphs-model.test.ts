@@ -14,7 +14,7 @@ import {
 } from '../support/interpreter.js';
 import { Fixture } from './fixture.js';
 
-const RUNS = process.env['CARILLON_TEST_HEAVY'] === '1' ? 2_000 : 100;
+const RUNS = process.env['CARILLON_TEST_HEAVY'] === '1' ? 2_000 : 60;
 
 /** What the tasks of a node give. */
 type Gives = { kind: 'input' } | { kind: 'list'; length: number } | { kind: 'object' };

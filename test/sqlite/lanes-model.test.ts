@@ -6,7 +6,7 @@ import type { DueDelivery } from '../../src/store.js';
 import { ALL, Fixture, HOUR, MINUTE, SECOND } from './fixture.js';
 import { random } from './random.js';
 
-const SEEDS = process.env['CARILLON_TEST_HEAVY'] === '1' ? 150 : 6;
+const SEEDS = process.env['CARILLON_TEST_HEAVY'] === '1' ? 150 : 4;
 
 interface LaneRow {
   key: number;
