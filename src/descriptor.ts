@@ -9,8 +9,6 @@ import { retryPolicies } from './task.js';
 import { type WebhookFormat, webhookFormats, wireFormat } from './webhook.js';
 import { ourWording } from './wording.js';
 
-export { fieldName };
-
 const PIPELINE_NAME = /^[:\-_.A-Za-z0-9]+$/;
 const ALGORITHM_NAME = /^[a-z0-9][-a-z0-9.]*[a-z0-9]$/;
 export const MAX_NODES = 1_000;

@@ -21,15 +21,8 @@ import { admission } from './admission.js';
 import { causeStands, takeCause } from './causes.js';
 import type { Committer, Unit } from './committer.js';
 import type { Handle } from './database.js';
-import {
-  insertItems,
-  insertJob,
-  isExpanding,
-  loadState,
-  type NodeSqlRow,
-  nodeOf,
-  writeChange,
-} from './job-state.js';
+import { insertItems, insertJob } from './job-inserts.js';
+import { isExpanding, loadState, type NodeSqlRow, nodeOf, writeChange } from './job-state.js';
 import { bytesOfJob, noRoom } from './usage.js';
 
 export interface JobSqlRow {
