@@ -128,14 +128,14 @@ export function loadState(db: Handle, uuid: string, outcomes: readonly Outcome[]
   const refs = outcomes.flatMap((outcome) =>
     'ref' in outcome ? [[outcome.ref.node, outcome.ref.item]] : [],
   );
+  for (const { index, batch, active, failed } of nodes)
+    if (batch && active + failed > 0) refs.push([index, 1]);
   const named = db
     .prepare(
-      `select t.* from (
-         select value ->> 0 as node, value ->> 1 as item from json_each(@refs)
-         union select node, 1 from job_nodes where job = @job and batch = 1 and (active > 0 or failed > 0)) r
-       join tasks t on t.job = @job and t.node = r.node and t.item = r.item`,
+      `select t.* from (select distinct value ->> 0 as node, value ->> 1 as item from json_each(?)) r
+       join tasks t on t.job = ? and t.node = r.node and t.item = r.item`,
     )
-    .all({ refs: JSON.stringify(refs), job: row.key }) as TaskSqlRow[];
+    .all(JSON.stringify(refs), row.key) as TaskSqlRow[];
   const leased = outcomes.some(takesLeases)
     ? (db
         .prepare('select * from tasks indexed by tasks_leased_job where job = ? and token is not null')
